@@ -1,0 +1,1 @@
+"""Tollbook: customer billing view and real-time prepaid billing engine."""
