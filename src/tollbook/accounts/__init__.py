@@ -1,0 +1,9 @@
+"""Who there is and what each may do.
+
+tables      account, user, access grants and requests, API keys, audit trail
+account     open an account; find one
+user        add, change level, deactivate: who may do that to whom
+access      the ACL: areas, Read and Write, who may grant what; asking for access
+key         API keys: made, shown once, checked, revoked
+audit       the append-only trail of who changed what, before and after
+"""

@@ -1,0 +1,174 @@
+"""Settings, all from the environment. Nothing secret has a default that works outside this machine.
+
+DATABASE_URL              the database; without it, the commands start the embedded PostgreSQL and set it
+MIGRATION_DATABASE_URL    the owner of the tables, for `tollbook migrate` (default: DATABASE_URL)
+TOLLBOOK_HOME             data folder: embedded database, secret key, collected static files (default: ./.tollbook)
+TOLLBOOK_SECRET_KEY       signs sessions; without it, a key is made once in the data folder
+TOLLBOOK_HOSTS            host names served, comma-separated (default: loopback only)
+TOLLBOOK_TLS              "on" behind a TLS proxy: secure cookies, HSTS, trusted X-Forwarded-Proto
+TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT
+TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
+"""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+BASE = Path(__file__).resolve().parent
+HOME = Path(os.environ.get("TOLLBOOK_HOME", ".tollbook")).absolute()
+
+
+def _secret_key() -> str:
+    given = os.environ.get("TOLLBOOK_SECRET_KEY")
+    if given:
+        return given
+    file = HOME / "secret-key"
+    if not file.exists():
+        HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as handle:
+            handle.write(secrets.token_urlsafe(50))
+    return file.read_text()
+
+
+def database(url: str, role: str | None) -> dict[str, object]:
+    """Django's description of a `postgresql://` address (host may be a socket folder), assuming `role` after login."""
+    parts = urlsplit(url)
+    options: dict[str, object] = dict(parse_qsl(parts.query))
+    host = str(options.pop("host", "") or unquote(parts.hostname or ""))
+    if role:
+        options["assume_role"] = role
+    options["application_name"] = os.environ.get("TOLLBOOK_PROCESS", "tollbook")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "tollbook",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": parts.port or "",
+        "OPTIONS": options,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+_ON = {"on", "1", "true", "yes"}
+DEMO = os.environ.get("TOLLBOOK_DEMO", "").lower() in _ON
+TLS = os.environ.get("TOLLBOOK_TLS", "").lower() in _ON
+SECRET_KEY = _secret_key()
+DEBUG = False
+ALLOWED_HOSTS = [host.strip() for host in os.environ.get("TOLLBOOK_HOSTS", "127.0.0.1,localhost,[::1]").split(",")]
+
+_URL = os.environ.get("DATABASE_URL", "postgresql:///tollbook")
+DATABASES = {
+    "default": database(_URL, "tollbook_engine"),
+    "owner": database(os.environ.get("MIGRATION_DATABASE_URL", _URL), None),
+}
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "tollbook",
+]
+MIDDLEWARE = [
+    "tollbook.web.requests.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "tollbook.web.requests.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "tollbook.web.requests.RefusalMiddleware",
+]
+ROOT_URLCONF = "tollbook.web.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tollbook.web.frame.frame",
+            ],
+        },
+    }
+]
+
+AUTH_USER_MODEL = "tollbook.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "tollbook.web.sign_in.InvitedOnly"
+ACCOUNT_SESSION_REMEMBER = True
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/sign-in/"
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
+SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+LANGUAGE_CODE = "en-us"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = HOME / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+OPERATOR = {
+    "name": os.environ.get("TOLLBOOK_OPERATOR_NAME", "Tollbook"),
+    "legal_name": os.environ.get("TOLLBOOK_OPERATOR_LEGAL_NAME", ""),
+    "address": os.environ.get("TOLLBOOK_OPERATOR_ADDRESS", "").replace("|", "\n"),
+    "country": os.environ.get("TOLLBOOK_OPERATOR_COUNTRY", "US"),
+    "tax_id": os.environ.get("TOLLBOOK_OPERATOR_TAX_ID", ""),
+    "email": os.environ.get("TOLLBOOK_OPERATOR_EMAIL", ""),
+    "phone": os.environ.get("TOLLBOOK_OPERATOR_PHONE", ""),
+    "accent": os.environ.get("TOLLBOOK_OPERATOR_ACCENT", "#1f5fbf"),
+    "payment_instructions": os.environ.get("TOLLBOOK_OPERATOR_PAYMENT_INSTRUCTIONS", ""),
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "tollbook.logs.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("TOLLBOOK_LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "django.request": {"level": "ERROR"},
+        "django.server": {"level": "WARNING"},
+    },
+}

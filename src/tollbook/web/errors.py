@@ -1,0 +1,19 @@
+"""Domain error → HTTP status: the one table. The most specific class wins."""
+
+from tollbook.errors import Conflict, Forbidden, Invalid, NotFound, Refused, TryLater
+from tollbook.wallets.hold import InsufficientCredit
+
+_STATUS: dict[type[Refused], int] = {
+    NotFound: 404,
+    Invalid: 400,
+    Forbidden: 403,
+    Conflict: 409,
+    InsufficientCredit: 402,
+    TryLater: 503,
+    Refused: 400,
+}
+
+
+def status_of(error: Refused) -> int:
+    """The HTTP status of a refusal."""
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)

@@ -1,0 +1,6 @@
+"""What happens by itself.
+
+tables      the worker's heartbeat
+timetable   the one list of what runs when
+loop        runs it, wakes early when told, stops cleanly
+"""
