@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 MICRO = Decimal("0.000001")
-ZERO = Decimal(0)
+ZERO, SIXTY, HUNDRED = Decimal(0), Decimal(60), Decimal(100)
 LARGEST = Decimal("99999999999999.999999")
 
 # ISO 4217 minor units that differ from two.

@@ -1,0 +1,86 @@
+"""Give a new rate from an instant on; the one before it ends there. Rates are never edited: events point at them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from tollbook.accounts.audit import OPERATOR_ID, Actor, note
+from tollbook.errors import Conflict, Invalid
+from tollbook.postgres.ids import new_id
+from tollbook.rating.tables import CreditType, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class NewRate:
+    """A rate to be given: cents per unit (up to 6 places), fees in the currency, steps in seconds."""
+
+    type_code: str
+    rate_cents: Decimal
+    valid_from: datetime
+    prefix: str = ""
+    description: str = ""
+    connect_fee: Decimal = Decimal(0)
+    initial_seconds: int = 1
+    increment_seconds: int = 1
+
+
+def set_rate(new: NewRate, actor: Actor, account_id: UUID = OPERATOR_ID) -> Rate:
+    """Give `new` from its `valid_from` on, to one account or (the default) to all; the rate before it ends there.
+
+    One transaction. Locks the account's rate version row, so that two changes of one deck follow each other. Raises
+    Invalid for impossible values, Conflict when a rate for the same prefix begins at that instant or later.
+    """
+    _check(new)
+    with transaction.atomic():
+        _bump(account_id)
+        same = Rate.objects.filter(account_id=account_id, type_code=new.type_code, prefix=new.prefix)
+        if same.filter(valid_from__gte=new.valid_from).exists():
+            raise Conflict(
+                "A rate for this prefix begins at that time or later; choose a later start.", field="valid_from"
+            )
+        before = same.filter(valid_until__isnull=True).first()
+        same.filter(valid_until__isnull=True).update(valid_until=new.valid_from)
+        rate = _insert(new, actor, account_id)
+        note(
+            account_id, actor, "rate.set", f"rate/{new.type_code}/{new.prefix}", before=_told(before), after=_told(rate)
+        )
+    return rate
+
+
+def _check(new: NewRate) -> None:
+    if not CreditType.objects.filter(code=new.type_code, is_active=True).exists():
+        raise Invalid(f"There is no credit type “{new.type_code}”.", field="type_code")
+    if not (new.prefix == "" or (new.prefix.isascii() and new.prefix.isdigit() and len(new.prefix) <= 20)):
+        raise Invalid("A prefix is digits only, such as 1212; leave it empty for all destinations.", field="prefix")
+    if new.rate_cents < 0 or new.connect_fee < 0:
+        raise Invalid("A price can't be negative.", field="rate_cents")
+    if new.initial_seconds < 1 or new.increment_seconds < 1:
+        raise Invalid("Billing steps are one second or more.", field="increment_seconds")
+
+
+def _bump(account_id: UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO rate_version (account_id, name, version) VALUES (%s, 'deck', 1) "
+            "ON CONFLICT (account_id, name) DO UPDATE SET version = rate_version.version + 1",
+            [account_id],
+        )
+
+
+def _insert(new: NewRate, actor: Actor, account_id: UUID) -> Rate:
+    fields = {name: getattr(new, name) for name in NewRate.__slots__}
+    return Rate.objects.create(
+        account_id=account_id, id=new_id(), created_by=actor.name, created_at=datetime.now(UTC), **fields
+    )
+
+
+def _told(rate: Rate | None) -> dict[str, str] | None:
+    return rate and {
+        "rate_cents": str(rate.rate_cents),
+        "connect_fee": str(rate.connect_fee),
+        "steps": f"{rate.initial_seconds}/{rate.increment_seconds}",
+        "valid_from": rate.valid_from.isoformat(),
+    }

@@ -1,0 +1,8 @@
+-- name: debit
+-- Takes the sums of one batch from the locked wallets in one statement; the parts from granted and paid credit were decided under the locks.
+UPDATE wallet
+SET granted = wallet.granted - taken.granted,
+    paid = wallet.paid - taken.paid,
+    spent_since_funding = wallet.spent_since_funding + taken.granted + taken.paid
+FROM unnest(%(ids)s::uuid[], %(granted)s::numeric[], %(paid)s::numeric[]) AS taken (id, granted, paid)
+WHERE wallet.account_id = %(account_id)s AND wallet.id = taken.id
