@@ -15,6 +15,8 @@ import secrets
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tollbook.postgres.home import Home
+
 BASE = Path(__file__).resolve().parent
 HOME = Path(os.environ.get("TOLLBOOK_HOME", ".tollbook")).absolute()
 
@@ -25,7 +27,7 @@ def _secret_key() -> str:
         return given
     file = HOME / "secret-key"
     if not file.exists():
-        HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Home(HOME).make()
         with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as handle:
             handle.write(secrets.token_urlsafe(50))
     return file.read_text()

@@ -1,0 +1,1 @@
+"""Every test of Tollbook; the folders mirror `src/tollbook`."""
