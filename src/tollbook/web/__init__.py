@@ -2,6 +2,10 @@
 
 asgi      the application: machines' door, people's doors, static files, health
 errors    domain error → status, one table
+formats   values as people read them; templatetags/ gives them to pages
+gauges    a wallet as a bar and a row, the same for a page and its live stream
+charts    the geometry of charts drawn as SVG
+brand     the operator's colour, kept readable in light and dark
 portal/   account users: Billing, Users, access
 desk/     the operator's staff
 api/      machines: usage, holds, wallets, invoices

@@ -1,0 +1,148 @@
+"""How values are written for people: money, rates, quantities, days, moments, durations.
+
+Pages (through the template tags), the live stream and files use these, so the same value reads the same everywhere.
+Times are shown in Django's current time zone, which the portal sets to the account's. Spaces are ordinary ones, so
+that what is copied from a page can be searched for; the stylesheet keeps figures from breaking.
+"""
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+SYMBOLS = {
+    "USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "NZD": "NZ$", "MXN": "MX$", "BRL": "R$",
+    "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "ILS": "₪", "PHP": "₱",
+}  # fmt: skip
+MINOR_PLACES = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
+
+
+def money(amount: Decimal | None, currency: str = "USD") -> str:
+    """`$1,234.50`: an amount rounded to the currency's minor unit, half away from zero; `−$5.00` below zero."""
+    return NOTHING if amount is None else _with_symbol(_rounded(amount, MINOR_PLACES.get(currency, 2)), currency)
+
+
+def exact_money(amount: Decimal | None, currency: str = "USD") -> str:
+    """`$0.0132`: an amount with every place it has (up to 6), for the arithmetic of a single event."""
+    return NOTHING if amount is None else _with_symbol(_trimmed(amount, MINOR_PLACES.get(currency, 2)), currency)
+
+
+def cents(rate: Decimal | None) -> str:
+    """`1.20`: a rate in cents per unit, at least 2 and at most 6 decimal places."""
+    return NOTHING if rate is None else _signed(f"{_trimmed(rate, 2):,f}")
+
+
+def number(quantity: Decimal | int | None) -> str:
+    """`12,345`: a count or a quantity, without trailing zeros."""
+    return NOTHING if quantity is None else _signed(f"{_trimmed(Decimal(quantity), 0):,f}")
+
+
+def percent(share: Decimal | None) -> str:
+    """`62 %` of a share given in percent; never `0 %` for something, never `100 %` for almost everything."""
+    if share is None:
+        return NOTHING
+    if 0 < share < 1:
+        return "<1 %"
+    if 99 < share < 100:
+        return "99 %"
+    return _signed(f"{_rounded(share, 0):,f}") + " %"
+
+
+def day(value: date | datetime | None) -> str:
+    """`Nov 3, 2026`; an instant's day is the one in the current zone."""
+    return NOTHING if value is None else format_date(_local(value), "M j, Y")
+
+
+def period(first: date, last: date) -> str:
+    """`Dec 1 - Dec 31`, both days included; with years when the two days lie in different ones."""
+    if first.year != last.year:
+        return f"{day(first)} - {day(last)}"
+    return f"{format_date(first, 'M j')} - {format_date(last, 'M j')}"
+
+
+def moment(value: datetime | None, now: datetime | None = None) -> str:
+    """`Nov 3, 14:02` in the current zone; with its year when that is not the present one."""
+    if value is None:
+        return NOTHING
+    local, present = timezone.localtime(value), timezone.localtime(now or timezone.now())
+    return format_date(local, "M j, H:i" if local.year == present.year else "M j, Y, H:i")
+
+
+def full_moment(value: datetime) -> str:
+    """`Tuesday, November 3, 2026, 14:02:07 EST (UTC-05:00)`: what hovering over a moment shows."""
+    local = timezone.localtime(value)
+    return f"{format_date(local, 'l, F j, Y, H:i:s')} {zone_name(local)}"
+
+
+def zone_name(value: datetime) -> str:
+    """`EST (UTC-05:00)`; `UTC` alone, and the offset alone where the zone has no letters of its own."""
+    local = timezone.localtime(value)
+    offset = f"{local:%z}"
+    letters, offset = local.tzname() or "", f"UTC{offset[:3]}:{offset[3:5]}"
+    if letters == "UTC":
+        return letters
+    return f"{letters} ({offset})" if letters.isalpha() else offset
+
+
+def clock(value: datetime) -> str:
+    """`14:02:07` in the current zone."""
+    return format_date(timezone.localtime(value), "H:i:s")
+
+
+def about(value: datetime, now: datetime | None = None) -> str:
+    """A forecast, as coarse as it is sure: `15:40` today, `Thu 15:40` this week, `Dec 24` or `Dec 24, 2027` later."""
+    local, present = timezone.localtime(value), timezone.localtime(now or timezone.now())
+    days = (local.date() - present.date()).days
+    if days == 0:
+        return format_date(local, "H:i")
+    if 0 < days < 7:
+        return format_date(local, "D H:i")
+    return format_date(local, "M j" if local.year == present.year else "M j, Y")
+
+
+def duration(seconds: Decimal | int | None) -> str:
+    """`45 s`, `1 min 06 s`, `3 h 12 min`: exact, because people recompute it; trailing zero units are left out."""
+    if seconds is None:
+        return NOTHING
+    total = Decimal(seconds)
+    minutes, rest = divmod(abs(total), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    while len(parts) > 1 and parts[0][0] == 0:
+        parts.pop(0)
+    while len(parts) > 1 and parts[-1][0] == 0:
+        parts.pop()
+    (first, unit), *others = parts
+    text = " ".join([f"{number(first)} {unit}"] + [f"{_two_digits(value)} {unit}" for value, unit in others])
+    return MINUS + text if total < 0 else text
+
+
+def _local(value: date | datetime) -> date | datetime:
+    return timezone.localtime(value) if isinstance(value, datetime) else value
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    return Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+def _trimmed(value: Decimal, least_places: int) -> Decimal:
+    """The value with at most 6 places and without trailing zeros beyond `least_places`."""
+    exact = _rounded(value, 6).normalize()
+    places = max(least_places, -int(exact.as_tuple().exponent))
+    return exact.quantize(Decimal(1).scaleb(-places))
+
+
+def _with_symbol(value: Decimal, currency: str) -> str:
+    symbol = SYMBOLS.get(currency, f"{currency} ")
+    return (MINUS if value < 0 else "") + symbol + f"{abs(value):,f}"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS) if text.strip("-0.,") else text.lstrip("-")
+
+
+def _two_digits(value: Decimal) -> str:
+    return ("0" if value < 10 else "") + number(value)
