@@ -97,7 +97,9 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE / "templates"],
+        "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"tollbook": "tollbook.web.templatetags.tollbook"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

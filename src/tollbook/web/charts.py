@@ -152,7 +152,10 @@ def _days(start: datetime, until: datetime) -> list[Tick]:
     span = until - start
     if span <= timedelta(days=2):
         spots = [start + span * part / 4 for part in range(4)]
-        return [Tick(25.0 * part, format_date(timezone.localtime(spot), "H:i"), part % 2 == 1) for part, spot in enumerate(spots)]
+        return [
+            Tick(25.0 * part, format_date(timezone.localtime(spot), "H:i"), part % 2 == 1)
+            for part, spot in enumerate(spots)
+        ]
     first = timezone.localtime(start).replace(hour=0, minute=0, second=0, microsecond=0)
     every = max(1, ceil(span.days / 8))
     midnights = [first + timedelta(days=every * count) for count in range(1, 9)]

@@ -11,33 +11,35 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 
+from tollbook.money.amount import minor_unit, to_micro, to_minor
+
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
+CENT = Decimal("0.01")
 SYMBOLS = {
     "USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "NZD": "NZ$", "MXN": "MX$", "BRL": "R$",
     "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "ILS": "₪", "PHP": "₱",
 }  # fmt: skip
-MINOR_PLACES = {"JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "VND": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
 
 
 def money(amount: Decimal | None, currency: str = "USD") -> str:
     """`$1,234.50`: an amount rounded to the currency's minor unit, half away from zero; `−$5.00` below zero."""
-    return NOTHING if amount is None else _with_symbol(_rounded(amount, MINOR_PLACES.get(currency, 2)), currency)
+    return NOTHING if amount is None else _with_symbol(to_minor(amount, currency), currency)
 
 
 def exact_money(amount: Decimal | None, currency: str = "USD") -> str:
     """`$0.0132`: an amount with every place it has (up to 6), for the arithmetic of a single event."""
-    return NOTHING if amount is None else _with_symbol(_trimmed(amount, MINOR_PLACES.get(currency, 2)), currency)
+    return NOTHING if amount is None else _with_symbol(_trimmed(amount, minor_unit(currency)), currency)
 
 
 def cents(rate: Decimal | None) -> str:
     """`1.20`: a rate in cents per unit, at least 2 and at most 6 decimal places."""
-    return NOTHING if rate is None else _signed(f"{_trimmed(rate, 2):,f}")
+    return NOTHING if rate is None else _signed(f"{_trimmed(rate, CENT):,f}")
 
 
 def number(quantity: Decimal | int | None) -> str:
     """`12,345`: a count or a quantity, without trailing zeros."""
-    return NOTHING if quantity is None else _signed(f"{_trimmed(Decimal(quantity), 0):,f}")
+    return NOTHING if quantity is None else _signed(f"{_trimmed(Decimal(quantity), Decimal(1)):,f}")
 
 
 def percent(share: Decimal | None) -> str:
@@ -48,7 +50,7 @@ def percent(share: Decimal | None) -> str:
         return "<1 %"
     if 99 < share < 100:
         return "99 %"
-    return _signed(f"{_rounded(share, 0):,f}") + " %"
+    return _signed(f"{share.quantize(Decimal(1), ROUND_HALF_UP):,f}") + " %"
 
 
 def day(value: date | datetime | None) -> str:
@@ -124,15 +126,10 @@ def _local(value: date | datetime) -> date | datetime:
     return timezone.localtime(value) if isinstance(value, datetime) else value
 
 
-def _rounded(value: Decimal, places: int) -> Decimal:
-    return Decimal(value).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-
-
-def _trimmed(value: Decimal, least_places: int) -> Decimal:
-    """The value with at most 6 places and without trailing zeros beyond `least_places`."""
-    exact = _rounded(value, 6).normalize()
-    places = max(least_places, -int(exact.as_tuple().exponent))
-    return exact.quantize(Decimal(1).scaleb(-places))
+def _trimmed(value: Decimal, coarsest: Decimal) -> Decimal:
+    """The value with at most 6 places and without trailing zeros, except those down to `coarsest` (0.01: two places)."""
+    exact = to_micro(value).normalize()
+    return exact.quantize(min(coarsest, Decimal(1).scaleb(int(exact.as_tuple().exponent))))
 
 
 def _with_symbol(value: Decimal, currency: str) -> str:

@@ -79,9 +79,7 @@ def _left(balance: Decimal, funded: Decimal | None, since: datetime | None, curr
     return f"{left} left of {whole} since {formats.moment(since, now)}"
 
 
-def _outlook(
-    balance: Decimal, minimum: Decimal | None, runs_out: datetime | None, currency: str, now: datetime
-) -> str:
+def _outlook(balance: Decimal, minimum: Decimal | None, runs_out: datetime | None, currency: str, now: datetime) -> str:
     if minimum is not None:
         return f"refills at {formats.money(minimum, currency)}"
     return f"runs out about {formats.about(runs_out, now)}" if runs_out and balance > 0 else ""
