@@ -1,0 +1,74 @@
+"""The fixtures themselves: what the other tests take for granted."""
+
+import threading
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connection, connections
+from django.db.utils import OperationalError
+
+from tests.databases import Database
+from tollbook.accounts.tables import Account
+from tollbook.postgres.ids import new_id
+from tollbook.rating.tables import CreditType
+
+
+def test_nothing_is_reached_without_asking_for_the_database() -> None:
+    with pytest.raises((OperationalError, SynchronousOnlyOperation)):
+        CreditType.objects.count()
+
+
+def fill(code: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE credit_type SET name = 'changed' WHERE code = 'sms'")
+        cursor.execute(
+            "INSERT INTO credit_type (code, name, unit, position, is_active) VALUES (%s, 'Fax', 'pages', 99, true)", [code]
+        )
+        cursor.execute("INSERT INTO django_session VALUES ('key', 'data', now())")
+    now = datetime.now(UTC)
+    Account.objects.create(id=new_id(), slug=code, name="Northwind", anchor_on=now.date(), created_at=now)
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_test_finds_what_migrations_made_and_nothing_of_another_test(db: Database, turn: int) -> None:
+    assert CreditType.objects.count() == 7
+    assert CreditType.objects.get(code="sms").name == "SMS Credit"
+    assert Account.objects.count() == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM django_session")
+        assert cursor.fetchone() == (0,)
+    fill("fax")
+
+
+def test_other_threads_work_on_the_same_database_as_the_engine(db: Database) -> None:
+    seen = []
+
+    def look() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_database(), current_user")
+            seen.append(cursor.fetchone())
+        connections.close_all()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [(db.name, "tollbook_engine")]
+
+
+def test_a_transaction_left_open_is_named_and_does_not_hang_the_run(db: Database) -> None:
+    with psycopg.connect(db.owner_url) as forgotten:
+        forgotten.execute("INSERT INTO django_session VALUES ('left', 'open', now())")
+        fill("fax")
+        with pytest.raises(AssertionError, match="'left', 'open'"):
+            db.empty(patience_seconds=1)
+
+
+def test_a_fresh_server_comes_back_after_a_kill(fresh_server) -> None:
+    assert Account.objects.count() == 0
+    fill("fax")
+    fresh_server.kill()
+    fresh_server.server.start()
+    connection.close()
+    assert CreditType.objects.count() == 8
