@@ -16,6 +16,7 @@ _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _LOCAL_STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _DIALLED = re.compile(r"\+?[0-9*#][0-9*#\-.() ]{0,39}")
+_SEPARATORS = re.compile(r"[-.() ]+")
 MAX_LEG_SECONDS = 31 * 86_400
 MAX_NUMBER = 64  # characters of to and from that an event may have
 MAX_ATTRIBUTE = 500
@@ -74,11 +75,11 @@ def seconds(text: str, what: str) -> Decimal:
 
 
 def dialled(text: str, what: str) -> str:
-    """A number that can be rated: digits, perhaps with a plus, stars and the usual separators."""
+    """A number that can be rated, without the separators that people write between digits."""
     text = text.strip()
     if not _DIALLED.fullmatch(text):
         raise Unreadable(f"{what} is not a number that can be rated: {shown(text)}")
-    return text
+    return _SEPARATORS.sub("", text)
 
 
 def local_time(text: str, zone: tzinfo, near: datetime | None = None) -> datetime:
