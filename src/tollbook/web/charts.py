@@ -92,7 +92,7 @@ def steps(
 ) -> Chart:
     """A value that stays until it changes: each point `(when, value from then on)`, oldest first, the last one until
     `until`. `mark` draws a dashed level, such as the refill threshold. Thousands of points are thinned for drawing
-    (the last of each column stays) and stay whole in the twin's last rows.
+    (the last of each column stays); the table twin lists the latest of them.
     """
     if not points:
         return Chart(title=title, columns=columns, unit=unit, y_ticks=[], x_ticks=[], rows=[], bars=[])
@@ -127,7 +127,13 @@ class _Scale:
     def ticks(self, written: Callable[[Decimal], str]) -> list[Tick]:
         count = round((self.high - self.low) / self.step)
         levels = [Decimal(repr(round(self.low + index * self.step, 9))) for index in range(count + 1)]
-        return [Tick(self.at(level), written(level).removesuffix(".00")) for level in levels]
+        return [Tick(self.at(level), _short(level, written)) for level in levels]
+
+
+def _short(level: Decimal, written: Callable[[Decimal], str]) -> str:
+    """`$250`, `$40M`: an axis has little room, and its levels are round."""
+    millions = abs(level) >= 1_000_000
+    return written(level / 1_000_000 if millions else level).removesuffix(".00") + ("M" if millions else "")
 
 
 def _round_step(rough: float) -> float:
