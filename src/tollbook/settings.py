@@ -2,6 +2,7 @@
 
 DATABASE_URL              the database; without it, the commands start the embedded PostgreSQL and set it
 MIGRATION_DATABASE_URL    the owner of the tables, for `tollbook migrate` (default: DATABASE_URL)
+TOLLBOOK_POOL             connections each process may open to the database (default 24)
 TOLLBOOK_HOME             data folder: embedded database, secret key, collected static files (default: ./.tollbook)
 TOLLBOOK_SECRET_KEY       signs sessions; without it, a key is made once in the data folder
 TOLLBOOK_HOSTS            host names served, comma-separated (default: loopback only)
@@ -34,12 +35,17 @@ def _secret_key() -> str:
 
 
 def database(url: str, role: str | None) -> dict[str, object]:
-    """Django's description of a `postgresql://` address (host may be a socket folder), assuming `role` after login."""
+    """Django's description of a `postgresql://` address (host may be a socket folder).
+
+    With a `role`, connections come from a pool and assume it; requests run in short-lived threads, so a connection
+    that lived with its thread would be opened anew for each.
+    """
     parts = urlsplit(url)
     options: dict[str, object] = dict(parse_qsl(parts.query))
     host = str(options.pop("host", "") or unquote(parts.hostname or ""))
     if role:
-        options["assume_role"] = role
+        options["options"] = f"-c role={role}"  # not Django's assume_role, which waits for ever inside a pool
+        options["pool"] = {"min_size": 1, "max_size": int(os.environ.get("TOLLBOOK_POOL", "24")), "timeout": 10}
     options["application_name"] = os.environ.get("TOLLBOOK_PROCESS", "tollbook")
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -47,9 +53,9 @@ def database(url: str, role: str | None) -> dict[str, object]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
-        "PORT": parts.port or "",
+        "PORT": parts.port or str(options.pop("port", "")),
         "OPTIONS": options,
-        "CONN_MAX_AGE": None,
+        "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }
 

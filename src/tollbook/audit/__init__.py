@@ -1,0 +1,6 @@
+"""Proves the books, and names the first row that is wrong.
+
+rules       one SQL statement per rule: it answers the first row that breaks it (rules.sql)
+chain       recomputes each wallet's hash chain and what its transfers consist of
+books       runs everything, account by account, in one snapshot each
+"""

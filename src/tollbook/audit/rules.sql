@@ -1,0 +1,144 @@
+-- name: every_transfer_sums_to_zero
+-- Double entry: the entries of a transfer are at least two and sum to zero in each currency.
+SELECT 'transfer ' || t.id, format('%%s entries that sum to %%s', count(e.amount), coalesce(sum(e.amount), 0))
+FROM transfer t LEFT JOIN entry e ON e.account_id = t.account_id AND e.transfer_id = t.id
+WHERE t.account_id = %(account_id)s
+GROUP BY t.id, e.currency
+HAVING count(e.amount) < 2 OR sum(e.amount) <> 0
+ORDER BY t.id LIMIT 1
+
+-- name: wallets_equal_their_entries
+-- A wallet is a liability: what it holds as paid and as granted is minus the sum of its entries.
+SELECT 'wallet ' || w.type_code, format('holds %%s paid and %%s granted; its entries say %%s and %%s', w.paid, w.granted,
+       -coalesce(sum(e.amount) FILTER (WHERE e.code = 'wallet:' || w.type_code || ':paid'), 0),
+       -coalesce(sum(e.amount) FILTER (WHERE e.code = 'wallet:' || w.type_code || ':granted'), 0))
+FROM wallet w LEFT JOIN entry e ON e.account_id = w.account_id
+     AND e.code IN ('wallet:' || w.type_code || ':paid', 'wallet:' || w.type_code || ':granted')
+WHERE w.account_id = %(account_id)s
+GROUP BY w.id, w.type_code, w.paid, w.granted
+HAVING w.paid <> -coalesce(sum(e.amount) FILTER (WHERE e.code = 'wallet:' || w.type_code || ':paid'), 0)
+    OR w.granted <> -coalesce(sum(e.amount) FILTER (WHERE e.code = 'wallet:' || w.type_code || ':granted'), 0)
+ORDER BY w.id LIMIT 1
+
+-- name: held_equals_open_holds
+-- What a wallet has held is the sum of its open holds' items, and what the last move of held money left.
+SELECT 'wallet ' || w.type_code, format('has %%s held; its open holds sum to %%s, its last move left %%s', w.held, o.amount, m.held_after)
+FROM wallet w
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(i.amount), 0) AS amount
+    FROM hold h JOIN hold_item i ON i.account_id = h.account_id AND i.hold_id = h.id
+    WHERE h.account_id = w.account_id AND h.state = 'open' AND i.wallet_id = w.id) o
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(v.amount), 0) AS held_after
+    FROM hold_move v WHERE v.account_id = w.account_id AND v.wallet_id = w.id) m
+WHERE w.account_id = %(account_id)s AND (w.held <> o.amount OR w.held <> m.held_after)
+ORDER BY w.id LIMIT 1
+
+-- name: usage_transfers_equal_their_events
+-- A usage transfer debits exactly what its events cost, and counts them.
+SELECT 'transfer ' || t.id, format('debits %%s for %%s events; its events are %%s and cost %%s', t.balance_before - t.balance_after,
+       t.detail_count, count(u.event_id), coalesce(sum(u.cost), 0))
+FROM transfer t LEFT JOIN usage_event u ON u.account_id = t.account_id AND u.transfer_id = t.id
+WHERE t.account_id = %(account_id)s AND t.kind = 'usage'
+GROUP BY t.account_id, t.id, t.balance_before, t.balance_after, t.detail_count
+HAVING t.balance_before - t.balance_after <> coalesce(sum(u.cost), 0) OR t.detail_count <> count(u.event_id)
+ORDER BY t.id LIMIT 1
+
+-- name: every_costly_event_is_debited
+-- An event that costs something points at a usage transfer in the books; one that costs nothing points at none.
+SELECT 'event ' || u.event_id, format('costs %%s, transfer %%s', u.cost, coalesce(u.transfer_id::text, 'none'))
+FROM usage_event u LEFT JOIN transfer t ON t.account_id = u.account_id AND t.id = u.transfer_id AND t.kind = 'usage'
+WHERE u.account_id = %(account_id)s AND (u.cost <> 0) <> (t.id IS NOT NULL)
+ORDER BY u.event_id LIMIT 1
+
+-- name: every_event_follows_its_rate
+-- An event carries the price of a rate that exists for its type and was valid when it occurred.
+SELECT 'event ' || u.event_id, format('says rate %%s at %%s cents; that rate says %%s for %%s from %%s', u.rate_id, u.rate_cents,
+       r.rate_cents, r.type_code, r.valid_from)
+FROM usage_event u LEFT JOIN rate r ON r.account_id = u.rate_account_id AND r.id = u.rate_id
+WHERE u.account_id = %(account_id)s
+  AND (r.id IS NULL OR r.rate_cents <> u.rate_cents OR r.connect_fee <> u.connect_fee OR r.type_code <> u.type_code
+       OR u.occurred_at < r.valid_from)
+ORDER BY u.event_id LIMIT 1
+
+-- name: sums_equal_events
+-- The roll-up by quarter of an hour is what its events add up to.
+SELECT 'usage sum ' || coalesce(s.type_code, e.type_code) || ' ' || coalesce(s.quarter_at, e.quarter_at),
+       format('says %%s events and %%s; the events are %%s and %%s', s.events, s.cost, e.events, e.cost)
+FROM (SELECT * FROM usage_sum WHERE account_id = %(account_id)s) s
+FULL JOIN (
+    SELECT type_code, date_bin('15 minutes', occurred_at, 'epoch'::timestamptz) AS quarter_at, count(*) AS events,
+           sum(quantity) AS quantity, sum(billed_quantity) AS billed_quantity, sum(cost) AS cost
+    FROM usage_event WHERE account_id = %(account_id)s GROUP BY 1, 2) e
+  ON e.type_code = s.type_code AND e.quarter_at = s.quarter_at
+WHERE (s.events, s.quantity, s.billed_quantity, s.cost) IS DISTINCT FROM (e.events, e.quantity, e.billed_quantity, e.cost)
+ORDER BY 1 LIMIT 1
+
+-- name: invoice_lines_equal_their_total
+-- The printed lines sum to the printed subtotal, and subtotal and tax to the total.
+SELECT 'invoice ' || i.number, format('lines %%s, subtotal %%s, tax %%s, total %%s', coalesce(sum(l.amount), 0), i.subtotal, i.tax, i.total)
+FROM invoice i LEFT JOIN invoice_line l ON l.account_id = i.account_id AND l.invoice_id = i.id
+WHERE i.account_id = %(account_id)s
+GROUP BY i.id, i.number, i.subtotal, i.tax, i.total
+HAVING coalesce(sum(l.amount), 0) <> i.subtotal OR i.subtotal + i.tax <> i.total
+ORDER BY i.number LIMIT 1
+
+-- name: open_balances_equal_settlements
+-- What is open on an invoice is its total less what was settled.
+SELECT 'invoice ' || i.number, format('open %%s; total %%s less settled %%s', o.balance, i.total, coalesce(sum(s.amount), 0))
+FROM invoice i
+LEFT JOIN open_balance o ON o.account_id = i.account_id AND o.invoice_id = i.id
+LEFT JOIN settlement s ON s.account_id = i.account_id AND s.invoice_id = i.id
+WHERE i.account_id = %(account_id)s
+GROUP BY i.id, i.number, i.total, o.balance
+HAVING o.balance IS DISTINCT FROM i.total - coalesce(sum(s.amount), 0)
+ORDER BY i.number LIMIT 1
+
+-- name: receivable_equals_open_balances
+-- What the books say customers owe is the sum of what is open on invoices.
+SELECT 'ledger account receivable', format('stands at %%s; open invoices sum to %%s', r.total, o.total)
+FROM (SELECT coalesce(sum(amount), 0) AS total FROM entry WHERE account_id = %(account_id)s AND code = 'receivable') r,
+     (SELECT coalesce(sum(balance), 0) AS total FROM open_balance WHERE account_id = %(account_id)s) o
+WHERE r.total <> o.total
+
+-- name: clearing_returns_to_zero
+-- Whatever a gateway captured has been applied to an invoice: clearing accounts stand at zero.
+SELECT 'ledger account ' || code, format('stands at %%s', sum(amount))
+FROM entry WHERE account_id = %(account_id)s AND code LIKE 'clearing:%%'
+GROUP BY code HAVING sum(amount) <> 0
+ORDER BY code LIMIT 1
+
+-- name: refills_match_charges_and_credits
+-- A refill that succeeded has one payment of its amount, one paid invoice and one credit of its wallet; no other refill has any.
+SELECT 'refill ' || r.id, format('%%s for %%s; payment %%s, invoice %%s, credit %%s', r.state, r.amount, p.amount, i.total,
+       t.balance_after - t.balance_before)
+FROM refill r
+LEFT JOIN payment p ON p.account_id = r.account_id AND p.charge_reference = nullif(r.charge_reference, '')
+LEFT JOIN invoice i ON i.account_id = r.account_id AND i.id = r.invoice_id
+LEFT JOIN transfer t ON t.account_id = r.account_id AND t.kind = 'refill' AND t.reference = r.id::text
+WHERE r.account_id = %(account_id)s
+  AND CASE WHEN r.state = 'succeeded'
+           THEN (p.amount, i.total, t.balance_after - t.balance_before, t.wallet_id)
+                IS DISTINCT FROM (r.amount, r.amount, r.amount, r.wallet_id)
+           ELSE t.id IS NOT NULL OR i.id IS NOT NULL END
+ORDER BY r.id LIMIT 1
+
+-- name: simulated_charges_are_credited
+-- Whatever the simulated gateway captured belongs to a payment in the books, or to a refill that is still being settled.
+SELECT 'simulated charge ' || c.reference, format('captured %%s; no payment in the books', c.amount)
+FROM simulated_charge c
+LEFT JOIN payment p ON p.account_id = c.account_id AND p.gateway = 'simulated' AND p.charge_reference = c.reference
+WHERE c.account_id = %(account_id)s AND c.outcome = 'succeeded' AND p.amount IS DISTINCT FROM c.amount
+  AND NOT EXISTS (SELECT FROM refill r WHERE r.account_id = c.account_id AND r.state IN ('charging', 'unknown')
+                  AND c.idempotency_key LIKE '%%' || r.id || '%%')
+ORDER BY c.reference LIMIT 1
+
+-- name: numbers_are_dense
+-- For the whole installation: each series counts 1, 2, 3 ... up to its counter, without a gap or a double.
+SELECT 'series ' || n.seller || '/' || n.series, format('counter at %%s; %%s invoices, %%s different numbers, from %%s to %%s',
+       n.last_number, count(i.sequence), count(DISTINCT i.sequence), min(i.sequence), max(i.sequence))
+FROM number_series n LEFT JOIN invoice i ON i.seller_code = n.seller AND i.series = n.series
+GROUP BY n.seller, n.series, n.last_number
+HAVING count(i.sequence) <> n.last_number OR count(DISTINCT i.sequence) <> n.last_number
+    OR coalesce(min(i.sequence), 1) <> 1 OR coalesce(max(i.sequence), 0) <> n.last_number
+ORDER BY 1 LIMIT 1

@@ -1,0 +1,9 @@
+"""The command line: `tollbook`, also `python -m tollbook`.
+
+main         every command with its options: the table of contents
+prepare      the environment a command runs in: database, settings
+running      serve, web, worker, migrate, demo
+people       user create, key create
+calls        import-cdr
+books        bill, audit
+"""

@@ -1,0 +1,153 @@
+"""Every command with its options: the table of contents of `tollbook`."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from tollbook.cli.prepare import run
+
+FORMATS = ("asterisk", "freeswitch-csv", "freeswitch-json", "tollbook")
+PORT = click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, envvar="PORT", show_default=True, help="Port to serve at."
+)
+HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve at.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Tollbook: customer billing view and real-time prepaid billing engine.
+
+    Without DATABASE_URL, Tollbook runs its own PostgreSQL in TOLLBOOK_HOME (default ./.tollbook).
+    """
+    os.umask(0o077)
+
+
+@main.command()
+@HOST
+@PORT
+def serve(host: str, port: int) -> None:
+    """Migrate, then run web and worker (and the database) until Ctrl-C."""
+    run("running.serve", host=host, port=port)
+
+
+@main.command()
+@HOST
+@PORT
+def web(host: str, port: int) -> None:
+    """Run only the web server, against a migrated database."""
+    run("running.web", host=host, port=port)
+
+
+@main.command()
+def worker() -> None:
+    """Run only the worker: refills, holds that expire, billing runs."""
+    run("running.worker")
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables up to date, as their owner (MIGRATION_DATABASE_URL)."""
+    run("running.migrate")
+
+
+@main.command()
+@PORT
+def demo(port: int) -> None:
+    """Load a month of a busy contact centre, then serve it with live simulated traffic until Ctrl-C.
+
+    Serves 127.0.0.1 only, with well-known passwords: never put real data in it. TRAFFIC=off keeps the numbers still.
+    """
+    os.environ["TOLLBOOK_DEMO"] = "on"
+    run("running.demo", port=port, traffic=os.environ.get("TRAFFIC", "on").lower() not in ("off", "0", "no", "false"))
+
+
+@main.command(hidden=True)
+@click.option("--url", required=True)
+def traffic(url: str) -> None:
+    """The demo's simulated live traffic, sent through the public API."""
+    run("running.traffic", url=url)
+
+
+@main.command("import-cdr")
+@click.option("--account", required=True, metavar="SLUG", help="The account that pays for these calls.")
+@click.option("--format", "format_", required=True, type=click.Choice(FORMATS), help="What wrote the file.")
+@click.option("--rules", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Direction rules (TOML).")
+@click.option("--timezone", default="UTC", show_default=True, help="The switch's time zone, for times without one.")
+@click.option("--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Where rejected rows go.")
+@click.option("--dry-run", is_flag=True, help="Read and rate, but debit nothing.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, allow_dash=True))
+def import_cdr(
+    account: str,
+    format_: str,
+    rules: Path | None,
+    timezone: str,
+    rejects: Path | None,
+    dry_run: bool,
+    files: tuple[Path],
+) -> None:
+    """Debit the calls in a switch's call records; importing a file again debits nothing twice.
+
+    \b
+    Example:
+        tollbook import-cdr --account northwind --format asterisk /var/log/asterisk/cdr-csv/Master.csv
+
+    `-` reads standard input. Rejected rows are written to FILE.rejected: mend them and import that file.
+    """
+    run(
+        "calls.import_cdr",
+        account=account,
+        format_=format_,
+        rules=rules,
+        timezone=timezone,
+        rejects=rejects,
+        dry_run=dry_run,
+        files=files,
+    )
+
+
+@main.command()
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), help="Bill periods that begin up to this day (default: today)."
+)
+def bill(until: datetime | None) -> None:
+    """Make the invoices that are due from subscriptions; safe to repeat, and after downtime it catches up."""
+    run("books.bill", until=until.date() if until else None)
+
+
+@main.command()
+@click.option("--account", metavar="SLUG", help="Only this account (default: all).")
+def audit(account: str | None) -> None:
+    """Prove the books, and name the first row that is wrong. Exit status 1 when something is."""
+    run("books.audit", account=account)
+
+
+@main.group()
+def key() -> None:
+    """API keys."""
+
+
+@key.command("create")
+@click.option("--name", required=True, help="What the key is for; shown in lists and in the audit trail.")
+@click.option("--account", metavar="SLUG", help="Bind the key to one account (default: the whole platform).")
+@click.option("--scope", "scopes", multiple=True, help="usage, holds, read, refills or admin; repeat for several.")
+def key_create(name: str, account: str | None, scopes: tuple[str, ...]) -> None:
+    """Make an API key and show it, once."""
+    run("people.create_key", name=name, account=account, scopes=scopes)
+
+
+@main.group()
+def user() -> None:
+    """People."""
+
+
+@user.command("create")
+@click.option("--email", required=True)
+@click.option("--account", metavar="SLUG", help="The account the person belongs to; leave out for operator's staff.")
+@click.option("--level", default="admin", show_default=True, help="super_admin, admin, manager, agent or staff.")
+@click.option("--name", default="", help="The person's name.")
+@click.password_option(help="Asked for when left out.")
+def user_create(email: str, account: str | None, level: str, name: str, password: str) -> None:
+    """Add a person who can sign in."""
+    run("people.create_user", email=email, account=account, level=level, name=name, password=password)

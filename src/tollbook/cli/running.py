@@ -1,0 +1,168 @@
+"""`tollbook serve`, `web`, `worker`, `migrate`, `demo`: what runs, and in which order it starts and stops."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import click
+from django.conf import settings
+from django.core.management import call_command
+from granian import Granian
+from granian.constants import Interfaces
+
+from tollbook.demo import load
+from tollbook.demo.traffic import send_until
+from tollbook.postgres.embedded import Embedded
+from tollbook.worker import loop
+
+log = logging.getLogger("tollbook.serve")
+STOP_SECONDS = 10
+OPEN_REQUESTS = 4_096
+"""How many requests may be open at once, streams included; granian's own default would be 1,024."""
+
+
+def migrate() -> None:
+    """Bring the tables up to date and gather the static files."""
+    call_command("migrate", database="owner", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+
+
+def web(host: str, port: int) -> None:
+    """Serve pages and API at `host`:`port` until SIGINT or SIGTERM."""
+    os.environ["TOLLBOOK_PROCESS"] = "tollbook web"
+    server = Granian(
+        "tollbook.web.asgi:application",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        backlog=2_048,
+        backpressure=OPEN_REQUESTS,
+        websockets=False,
+        log_enabled=False,
+        workers_kill_timeout=STOP_SECONDS // 2,
+    )
+    server.serve()
+
+
+def worker() -> None:
+    """Run the timetable until SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    loop.run(stop)
+
+
+def serve(host: str, port: int) -> None:
+    """Migrate, then run web and worker as child processes until SIGINT or SIGTERM."""
+    refuse_busy_port(host, port)
+    migrate()
+    Supervisor(_children(host, port), lambda: click.echo(f"Tollbook serves http://{host}:{port}")).run(host, port)
+
+
+def demo(port: int, traffic: bool) -> None:
+    """Load the demo if it is not there, then serve it on the loopback address, with traffic if wanted."""
+    refuse_busy_port("127.0.0.1", port)
+    started = time.monotonic()
+    migrate()
+    key = load.load(say=click.echo)
+    children = _children("127.0.0.1", port)
+    if traffic:
+        children["traffic"] = [sys.executable, "-m", "tollbook", "traffic", "--url", f"http://127.0.0.1:{port}"]
+
+    def welcome() -> None:
+        click.echo(load.welcome(port, key, traffic, time.monotonic() - started))
+
+    Supervisor(children, welcome).run("127.0.0.1", port)
+
+
+def traffic(url: str) -> None:
+    """Send the demo's live traffic until SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    send_until(stop, url, load.key_file().read_text().strip())
+
+
+def refuse_busy_port(host: str, port: int) -> None:
+    """Say so, before anything is started, when something serves there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"{host}:{port} can't be used ({error.strerror}). Choose another port: PORT=8080 make demo"
+            ) from None
+
+
+def _children(host: str, port: int) -> dict[str, list[str]]:
+    tollbook = [sys.executable, "-m", "tollbook"]
+    return {"web": [*tollbook, "web", "--host", host, "--port", str(port)], "worker": [*tollbook, "worker"]}
+
+
+class Supervisor:
+    """Keeps child processes (and the embedded database) running; starts one again when it dies; stops all in order."""
+
+    def __init__(self, commands: dict[str, list[str]], when_ready: Callable[[], None]) -> None:
+        self._commands = commands
+        self._when_ready = when_ready
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._stop = threading.Event()
+        self._database = Embedded() if _embedded() else None
+
+    def run(self, host: str, port: int) -> None:
+        """Until SIGINT or SIGTERM."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._stop.set())
+        try:
+            for name in self._commands:
+                self._start(name)
+            self._wait_until_serving(host, port)
+            while not self._stop.wait(1):
+                self._mend()
+        finally:
+            self._end_all()
+
+    def _start(self, name: str) -> None:
+        # A session of its own: the terminal's Ctrl-C reaches only us, and we stop the children in order.
+        self._running[name] = subprocess.Popen(self._commands[name], start_new_session=True)
+
+    def _wait_until_serving(self, host: str, port: int) -> None:
+        while not self._stop.wait(0.05):
+            with socket.socket() as probe:
+                if probe.connect_ex((host, port)) == 0:
+                    return self._when_ready()
+            if self._running["web"].poll() is not None:
+                raise click.ClickException("The web server did not start; see the lines above.")
+
+    def _mend(self) -> None:
+        if self._database is not None and self._database.pid is None:
+            log.error("the embedded database is gone; starting it again")
+            self._database.start()
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                log.error("%s ended with status %s; starting it again", name, process.returncode)
+                self._start(name)
+
+    def _end_all(self) -> None:
+        for process in reversed(self._running.values()):
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in self._running.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _embedded() -> bool:
+    return str(settings.HOME) in str(settings.DATABASES["default"]["HOST"])

@@ -1,0 +1,23 @@
+"""The application: machines' door (Litestar), people's doors and static files (Django), one ASGI callable."""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tollbook.settings")
+django.setup()
+
+from django.core.asgi import get_asgi_application  # noqa: E402  (needs the settings)
+
+from tollbook.web.api.app import api  # noqa: E402
+
+pages = get_asgi_application()
+MACHINE_PATHS = ("/healthz", "/readyz", "/metrics")
+
+
+async def application(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+    """Pass a request to the door it belongs to; the machines' side also owns start and stop."""
+    if scope["type"] == "lifespan" or scope["path"].startswith("/api/") or scope["path"] in MACHINE_PATHS:
+        await api(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
