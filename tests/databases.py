@@ -103,15 +103,21 @@ def created(server: Server, maintenance: str) -> Iterator[Database]:
 def used_by_django(database: Database) -> Iterator[None]:
     """Let Django's connections, in all threads of this process, lead to `database` for the length of the block."""
     before = {alias: dict(connections.settings[alias]) for alias in connections}
-    connections.close_all()
+    _disconnect()
     connections.settings["default"].update(settings.database(database.url, ENGINE_ROLE))
     connections.settings["owner"].update(settings.database(database.owner_url, None))
     try:
         yield
     finally:
-        connections.close_all()
+        _disconnect()
         for alias, described in before.items():
             connections.settings[alias].update(described)
+
+
+def _disconnect() -> None:
+    """Close Django's connections and the pools that would hand out more of them."""
+    connections.close_all()
+    connections["default"].close_pool()
 
 
 def _remember_seed(database: Database) -> None:
