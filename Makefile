@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test lint check bench lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run  ## the whole product with a month of call records, at http://127.0.0.1:8000
@@ -13,9 +13,11 @@ test: $(VENV)/.dev  ## every test, browser tests included
 	@$(BIN)/python -m tests.prepare
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.dev  ## lint, import rules, types, tests
+lint: $(VENV)/.dev  ## lint and import rules
 	@$(BIN)/ruff check src tests benchmarks
 	@$(BIN)/lint-imports
+
+check: lint  ## lint, import rules, types, tests
 	@$(BIN)/mypy
 	@$(MAKE) --no-print-directory test
 
@@ -27,8 +29,10 @@ clean:  ## remove the environment; the data in .tollbook stays
 	rm -rf $(VENV)
 
 $(VENV)/.run: requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "Tollbook needs Python 3.11 or later; there is no $(PYTHON) here. Name another one: make demo PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tollbook needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another one: make demo PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { echo "$(PYTHON) can't make environments: its modules venv and ensurepip are missing. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing Tollbook's environment from $< (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
