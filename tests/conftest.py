@@ -59,6 +59,7 @@ def server() -> Iterator[databases.Server]:
     else:
         with Embedded(HOME / "server") as embedded:
             yield embedded
+        shutil.rmtree(embedded.home.base)  # may lie outside of a home that the server's user can't enter
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +98,7 @@ def fresh_server() -> Iterator[Fresh]:
     with Embedded(home / "server") as server, databases.created(server, "postgres") as made:
         yield Fresh(server, made)
         server.start()
+    shutil.rmtree(server.home.base)
     shutil.rmtree(home)
 
 
