@@ -281,7 +281,7 @@ def test_an_ordinary_user_runs_it_as_themself(folder: Path, monkeypatch) -> None
     os.chown(home.parent, NOBODY, NOBODY)
     with Embedded(folder / "ours") as server:
         asked(server, "SELECT 1")
-    binaries._copied()
+    monkeypatch.syspath_prepend(binaries._copied().parents[2])
 
     def become_ordinary_and_start(answers: "multiprocessing.Queue[object]") -> None:
         os.setgroups([])
