@@ -61,7 +61,6 @@ class Invoice(models.Model):
         indexes = [
             models.Index(fields=["account_id", "-issued_on", "-sequence"], name="invoice_newest_first"),
             models.Index(fields=["account_id", "sequence"], name="invoice_by_number"),
-            models.Index(fields=["account_id", "total", "sequence"], name="invoice_by_amount"),
         ]
 
 
@@ -82,20 +81,46 @@ class InvoiceLine(models.Model):
 
     class Meta:
         db_table = "invoice_line"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "subscription_id"],
+                condition=models.Q(revenue_code="revenue:setup"),
+                name="setup_fee_billed_once",
+            ),
+        ]
 
 
 class OpenBalance(models.Model):
-    """What is still owed on an invoice: its total less its settlements. Changed only by settling, under its row lock."""
+    """What is still owed on an invoice: its total less its settlements. Changed only by settling, under its row lock.
+
+    Number, total and days are copies of the invoice's own, which never change (and no role may update them here), so that
+    one narrow table answers every filter, order and sum of Invoice History.
+    """
 
     pk = models.CompositePrimaryKey("account_id", "invoice_id")
     account_id = models.UUIDField()
     invoice_id = models.UUIDField()
     balance = models.DecimalField(**MONEY)
+    number = models.CharField(max_length=40)
+    sequence = models.BigIntegerField()
+    total = models.DecimalField(**MONEY)
+    issued_on = models.DateField()
+    due_on = models.DateField()
+    grace_until_on = models.DateField()
 
     class Meta:
         db_table = "open_balance"
-        constraints = [models.CheckConstraint(condition=models.Q(balance__gte=0), name="open_balance_not_negative")]
-        indexes = [models.Index(fields=["account_id", "balance"], name="open_balance_by_amount")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(balance__gte=0, balance__lte=models.F("total")), name="open_balance_within_total"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account_id", "balance", "sequence"], name="open_balance_by_balance"),
+            models.Index(fields=["account_id", "sequence"], name="open_balance_by_number"),
+            models.Index(fields=["account_id", "total", "sequence"], name="open_balance_by_amount"),
+            models.Index(fields=["account_id", "issued_on", "sequence"], name="open_balance_by_date"),
+        ]
 
 
 class Settlement(models.Model):

@@ -1,5 +1,7 @@
 """What is stored about subscriptions. Prices are in the account's currency, in its minor unit."""
 
+from datetime import timedelta
+
 from django.db import models
 
 
@@ -31,7 +33,8 @@ class Subscription(models.Model):
     """A component that an account pays for: `quantity` × `price`, from `starts_on` until `ends_on` (inclusive).
 
     A setup fee is billed once, on the first invoice on or after `starts_on`. A change of quantity or price ends this row
-    and starts another, so that what was billed can always be told.
+    and starts another, so that what was billed can always be told. A row that ends the day before it starts was taken
+    back before it began: it is never billed, and kept.
     """
 
     pk = models.CompositePrimaryKey("account_id", "id")
@@ -51,7 +54,8 @@ class Subscription(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(quantity__gt=0, price__gte=0), name="subscription_quantity"),
             models.CheckConstraint(
-                condition=models.Q(ends_on__isnull=True) | models.Q(ends_on__gte=models.F("starts_on")),
+                condition=models.Q(ends_on__isnull=True)
+                | models.Q(ends_on__gte=models.F("starts_on") - timedelta(days=1)),
                 name="subscription_ends_after_it_starts",
             ),
         ]
