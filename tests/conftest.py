@@ -36,6 +36,7 @@ from hypothesis import settings as hypothesis_settings  # noqa: E402
 from tests import databases, processes  # noqa: E402
 from tollbook.postgres.embedded import Embedded  # noqa: E402
 
+connections.settings["default"]["OPTIONS"].pop("pool")  # nowhere is not worth waiting for
 hypothesis_settings.register_profile("tollbook", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("tollbook")
 
@@ -102,17 +103,17 @@ def fresh_server() -> Iterator[Fresh]:
     shutil.rmtree(home)
 
 
+@pytest.fixture(scope="session")
+def static_files() -> None:
+    """Collected static files, without which pages can't be rendered."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
 @pytest.fixture
-def live(db: databases.Database, tmp_path: Path) -> Iterator[str]:
+def live(db: databases.Database, static_files: None, tmp_path: Path) -> Iterator[str]:
     """The address of a running web process that works on `db`."""
     with processes.web(db.environment(), tmp_path / "web.log") as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def static_files() -> None:
-    """Collected static files, without which pages can't be rendered in this process."""
-    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+APPLICATION = "tollbook.web.asgi:application"
 START_SECONDS = 30
 STOP_SECONDS = 20
 
@@ -23,11 +24,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def tollbook(*arguments: str, environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`tollbook` with `arguments` in a process of its own, ended in order after the block. Output goes to `log`."""
+def python(*arguments: str, environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m` with `arguments` in a process of its own, ended in order after the block. Output goes to `log`."""
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tollbook", *arguments],
+            [sys.executable, "-m", *arguments],
             env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )
     try:
@@ -50,7 +51,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def web(environment: Mapping[str, str], log: Path) -> Iterator[str]:
     """Tollbook's web process on a free port; the block gets its address once it answers."""
     port = free_port()
-    with tollbook("web", environment=dict(environment) | {"PORT": str(port)}, log=log) as process:
+    arguments = ("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), APPLICATION)
+    with python(*arguments, environment=environment, log=log) as process:
         address = f"http://127.0.0.1:{port}"
         wait_until_alive(address, process, log)
         yield address
