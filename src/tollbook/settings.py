@@ -7,6 +7,8 @@ TOLLBOOK_HOME             data folder: embedded database, secret key, collected 
 TOLLBOOK_SECRET_KEY       signs sessions; without it, a key is made once in the data folder
 TOLLBOOK_HOSTS            host names served, comma-separated (default: loopback only)
 TOLLBOOK_TLS              "on" behind a TLS proxy: secure cookies, HSTS, trusted X-Forwarded-Proto
+TOLLBOOK_MAIL             smtp://user:password@host:port (smtps:// for TLS from the start); without it no mail is sent
+TOLLBOOK_MAIL_FROM        the sender of mail (default: the operator's email)
 TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT
 TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
 """
@@ -129,6 +131,9 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tollbook.web.sign_in.InvitedOnly"
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
@@ -169,6 +174,16 @@ OPERATOR = {
     "accent": os.environ.get("TOLLBOOK_OPERATOR_ACCENT", "#1f5fbf"),
     "payment_instructions": os.environ.get("TOLLBOOK_OPERATOR_PAYMENT_INSTRUCTIONS", ""),
 }
+
+_MAIL = urlsplit(os.environ.get("TOLLBOOK_MAIL", ""))
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _MAIL.hostname else 'dummy'}.EmailBackend"
+EMAIL_HOST = _MAIL.hostname or ""
+EMAIL_PORT = _MAIL.port or (465 if _MAIL.scheme == "smtps" else 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_MAIL.username or ""), unquote(_MAIL.password or "")
+EMAIL_USE_SSL = _MAIL.scheme == "smtps"
+EMAIL_USE_TLS = not EMAIL_USE_SSL and bool(_MAIL.username)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("TOLLBOOK_MAIL_FROM") or OPERATOR["email"] or "tollbook@localhost"
 
 LOGGING = {
     "version": 1,

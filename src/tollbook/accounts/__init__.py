@@ -2,7 +2,8 @@
 
 tables      account, user, access grants and requests, API keys, audit trail
 account     open an account; find one
-user        add, change level, deactivate: who may do that to whom
+level       the order of levels, who stands above whom, the lock for decisions about rights
+user        add, invite, change level, deactivate: who may do that to whom
 access      the ACL: areas, Read and Write, who may grant what; asking for access
 key         API keys: made, shown once, checked, revoked
 audit       the append-only trail of who changed what, before and after

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from tollbook import logs
 from tollbook.accounts.tables import OPERATOR_ID_TEXT, AuditEntry, User
 from tollbook.postgres.ids import new_id
@@ -59,3 +61,8 @@ def note(
         reason=reason,
         request_id=logs.request_id.get(),
     )
+
+
+def trail(account_id: UUID) -> QuerySet[AuditEntry]:
+    """The account's lines, newest first."""
+    return AuditEntry.objects.filter(account_id=account_id).order_by("-at", "-id")
