@@ -4,7 +4,7 @@ The order of locks is the same everywhere: event keys (sorted), wallets (by id),
 repeats a batch, after a lost answer or a crash, finds its events known and debits nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -77,32 +77,21 @@ def record_within(account_id: UUID, events: Sequence[Event]) -> Recorded:
     """As `record`, inside the caller's transaction, which must hold no wallet lock yet (event keys come first)."""
     if len(events) > LARGEST_BATCH:
         raise Invalid(f"A batch has at most {LARGEST_BATCH} events.", field="events")
-    rated, repeated, rejected = rate_all(deck_of(account_id), events)
+    rated, rejected = rate_all(deck_of(account_id), events)
     new, known, conflicts = _take(account_id, rated) if rated else ([], 0, [])
     return Recorded(
         accepted=len(new),
-        duplicates=known + repeated,
+        duplicates=known,
         rejected=sorted(rejected + conflicts, key=lambda rejection: rejection.index),
         cost=sum((one.priced.cost for one in new), ZERO),
     )
 
 
-def rate_all(deck: Deck, events: Sequence[Event]) -> tuple[list[Rated], int, list[Rejection]]:
-    """Check and rate a batch: what is good, how many repeat an id of this batch, and what is rejected."""
+def rate_all(deck: Deck, events: Sequence[Event]) -> tuple[list[Rated], list[Rejection]]:
+    """Check and rate a batch: what is good (an id may stand in it more than once), and what is rejected."""
     now = datetime.now(UTC)
-    rated: dict[str, Rated] = {}
-    repeated, rejected = 0, []
-    for index, event in enumerate(events):
-        outcome = _rate(deck, index, event, now)
-        if isinstance(outcome, Rejection):
-            rejected.append(outcome)
-        elif event.id not in rated:
-            rated[event.id] = outcome
-        elif rated[event.id].digest == outcome.digest:
-            repeated += 1
-        else:
-            rejected.append(_conflict(index, event))
-    return list(rated.values()), repeated, rejected
+    outcomes = [_rate(deck, index, event, now) for index, event in enumerate(events)]
+    return [one for one in outcomes if isinstance(one, Rated)], [one for one in outcomes if isinstance(one, Rejection)]
 
 
 def _rate(deck: Deck, index: int, event: Event, now: datetime) -> Rated | Rejection:
@@ -116,13 +105,31 @@ def _rate(deck: Deck, index: int, event: Event, now: datetime) -> Rated | Reject
     return Rated(index, event, terms, price(terms, event.quantity), body_digest(event))
 
 
-def _conflict(index: int, event: Event) -> Rejection:
-    return Rejection(index, event.id, "event_conflict", "This id was used before for an event with another body.")
+def _conflict(one: Rated) -> Rejection:
+    says = "This id was used before for an event with another body."
+    return Rejection(one.index, one.event.id, "event_conflict", says)
 
 
 def _take(account_id: UUID, rated: Sequence[Rated]) -> tuple[list[Rated], int, list[Rejection]]:
+    """Insert and debit what is new; answers it, how many are known, and those that are known with another body."""
+    firsts: dict[str, Rated] = {}
+    for one in rated:
+        firsts.setdefault(one.event.id, one)
     transfer_ids = {type_code: new_id() for type_code in {one.event.type for one in rated}}
-    holds = open_for_events(account_id, [one.event.id for one in rated])
+    holds = open_for_events(account_id, list(firsts))
+    inserted = _insert(account_id, firsts.values(), transfer_ids, holds)
+    new = [firsts[event_id] for event_id in firsts if event_id in inserted]
+    if new:
+        _debit(account_id, new, transfer_ids, holds)
+    bodies = {one.event.id: one.digest for one in new} | _known_bodies(account_id, firsts.keys() - inserted)
+    again = [one for one in rated if one.event.id not in inserted or one is not firsts[one.event.id]]
+    conflicts = [_conflict(one) for one in again if bodies.get(one.event.id) != one.digest]
+    return new, len(again) - len(conflicts), conflicts
+
+
+def _insert(
+    account_id: UUID, rated: Iterable[Rated], transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]
+) -> set[str]:
     with connection.wrap_database_errors, connection.cursor() as cursor:
         cursor.execute(SQL["staging"])
         with cursor.copy(SQL["copy_in"]) as copy:
@@ -131,12 +138,7 @@ def _take(account_id: UUID, rated: Sequence[Rated]) -> tuple[list[Rated], int, l
         cursor.execute(SQL["insert_new"], {"account_id": account_id})
         inserted = {row[0] for row in cursor.fetchall()}
         cursor.execute("DELETE FROM usage_staging")
-    new = [one for one in rated if one.event.id in inserted]
-    old = [one for one in rated if one.event.id not in inserted]
-    if new:
-        _debit(account_id, new, transfer_ids, holds)
-    conflicts = _conflicts(account_id, old) if old else []
-    return new, len(old) - len(conflicts), conflicts
+    return inserted
 
 
 def _row(one: Rated, transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]) -> tuple[Any, ...]:
@@ -148,11 +150,12 @@ def _row(one: Rated, transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]
     )  # fmt: skip
 
 
-def _conflicts(account_id: UUID, old: Sequence[Rated]) -> list[Rejection]:
+def _known_bodies(account_id: UUID, event_ids: Collection[str]) -> dict[str, bytes]:
+    if not event_ids:
+        return {}
     with connection.cursor() as cursor:
-        cursor.execute(SQL["known_bodies"], {"account_id": account_id, "event_ids": [one.event.id for one in old]})
-        bodies = {event_id: bytes(digest) for event_id, digest in cursor.fetchall()}
-    return [_conflict(one.index, one.event) for one in old if bodies.get(one.event.id) != one.digest]
+        cursor.execute(SQL["known_bodies"], {"account_id": account_id, "event_ids": list(event_ids)})
+        return {event_id: bytes(digest) for event_id, digest in cursor.fetchall()}
 
 
 def _debit(account_id: UUID, new: Sequence[Rated], transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]) -> None:

@@ -1,0 +1,108 @@
+"""The oracle: Tollbook's prepaid rules as slow, plain Python, written from the rules and not from the code.
+
+One account, dictionaries and loops. Amounts are exact fractions until the one rounding. Nothing is imported from the
+product, so a mistake would have to be made twice.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+
+def half_away(value: Fraction, places: int = 6) -> Fraction:
+    """`value` rounded to `places`, half away from zero."""
+    scaled = abs(value) * 10**places
+    whole = scaled.numerator // scaled.denominator
+    if scaled - whole >= Fraction(1, 2):
+        whole += 1
+    return Fraction(whole if value >= 0 else -whole, 10**places)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rate: cents per minute (timed) or per piece, a fee, steps in seconds."""
+
+    cents: Fraction
+    fee: Fraction = Fraction(0)
+    initial: int = 1
+    step: int = 1
+    timed: bool = True
+
+
+def billed(rule: Rule, quantity: Fraction) -> Fraction:
+    """What is billed of `quantity`: nothing of nothing; time by the first step, then whole steps, one by one."""
+    if quantity == 0 or not rule.timed:
+        return quantity
+    total = Fraction(rule.initial)
+    while total < quantity:
+        total += rule.step
+    return total
+
+
+def cost(rule: Rule, quantity: Fraction) -> Fraction:
+    """What `quantity` costs, rounded once."""
+    if quantity == 0:
+        return Fraction(0)
+    units = billed(rule, quantity) / (60 if rule.timed else 1)
+    return half_away(rule.fee + units * rule.cents / 100)
+
+
+@dataclass
+class Wallet:
+    """Money of one kind of service: bought, given, set aside."""
+
+    paid: Fraction = Fraction(0)
+    granted: Fraction = Fraction(0)
+    holds: dict[str, Fraction] = field(default_factory=dict)
+    debits: int = 0
+
+    @property
+    def balance(self) -> Fraction:
+        return self.paid + self.granted
+
+    @property
+    def held(self) -> Fraction:
+        return sum(self.holds.values(), Fraction(0))
+
+
+@dataclass
+class Account:
+    """One account: a wallet and a rule per kind, every event id ever seen with its body."""
+
+    rules: dict[str, Rule]
+    wallets: dict[str, Wallet]
+    seen: dict[str, tuple] = field(default_factory=dict)
+
+    def use(self, id: str, kind: str, quantity: Fraction, *rest: object) -> str:
+        """One event: `accepted`, `duplicate` or `conflict`."""
+        body = (kind, quantity, *rest)
+        if id in self.seen:
+            return "duplicate" if self.seen[id] == body else "conflict"
+        self.seen[id] = body
+        self.debit(kind, cost(self.rules[kind], quantity))
+        for wallet in self.wallets.values():
+            wallet.holds.pop(id, None)
+        return "accepted"
+
+    def debit(self, kind: str, amount: Fraction) -> None:
+        """Take what was given first, then what was bought, below zero if need be."""
+        wallet = self.wallets[kind]
+        from_granted = min(wallet.granted, amount)
+        wallet.granted -= from_granted
+        wallet.paid -= amount - from_granted
+        wallet.debits += 1
+
+    def hold(self, id: str, kind: str, quantity: Fraction) -> str:
+        """Set aside what `quantity` would cost: `held`, `known` or `too little`."""
+        wallet, amount = self.wallets[kind], cost(self.rules[kind], quantity)
+        if id in self.seen or any(id in other.holds for other in self.wallets.values()):
+            return "known"
+        available = wallet.balance - wallet.held
+        if available <= 0 or available < amount:
+            return "too little"
+        wallet.holds[id] = amount
+        return "held"
+
+    def release(self, id: str) -> None:
+        """Let go what was set aside."""
+        for wallet in self.wallets.values():
+            wallet.holds.pop(id, None)

@@ -1,0 +1,86 @@
+"""Rating against published vectors and the plain model."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.model import books
+from tollbook.rating.price import Terms, price
+from tollbook.rating.segments import segments
+
+
+def terms(cents: str, initial: int = 1, step: int = 1, fee: str = "0", timed: bool = True) -> Terms:
+    return Terms(
+        account_id=UUID(int=0),
+        id=UUID(int=1),
+        prefix="",
+        rate_cents=Decimal(cents),
+        connect_fee=Decimal(fee),
+        initial_seconds=initial,
+        increment_seconds=step,
+        timed=timed,
+        valid_from=datetime(2020, 1, 1, tzinfo=UTC),
+        valid_until=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds", "billed"),
+    [((6, 6), 5, 6), ((6, 6), 8, 12), ((6, 6), 10, 12), ((30, 6), 10, 30), ((30, 6), 31, 36), ((60, 60), 61, 120),
+     ((15, 15), 1, 15), ((1, 1), 7, 7), ((60, 60), 60, 60), ((30, 6), 30, 30)],
+)  # fmt: skip
+def test_seconds_are_billed_in_steps(steps: tuple[int, int], seconds: int, billed: int) -> None:
+    assert price(terms("1", *steps), Decimal(seconds)).billed == billed
+
+
+@pytest.mark.parametrize(("seconds", "cost"), [(32, "0.0036"), (57, "0.0060"), (75, "0.0078")])
+def test_money_is_exact_where_floats_were_not_cgrates_118_and_624(seconds: int, cost: str) -> None:
+    assert price(terms("0.6", 30, 6), Decimal(seconds)).cost == Decimal(cost)
+
+
+def test_the_initial_block_counts_a2billing_22() -> None:
+    assert price(terms("64", 30, 30), Decimal(22)).cost == Decimal("0.32")
+
+
+def test_nothing_costs_nothing_not_even_the_connect_fee() -> None:
+    assert price(terms("1.2", fee="0.05"), Decimal(0)).cost == 0
+
+
+def test_a_message_costs_its_rate_each() -> None:
+    assert price(terms("0.79", timed=False), Decimal(3)).cost == Decimal("0.0237")
+
+
+def test_half_a_millionth_is_rounded_away_from_zero() -> None:
+    assert price(terms("0.00005", timed=False), Decimal(1)).cost == Decimal("0.000001")
+
+
+@given(
+    cents=st.decimals(0, 9999, places=6),
+    fee=st.decimals(0, 5, places=6),
+    initial=st.integers(1, 120),
+    step=st.integers(1, 90),
+    timed=st.booleans(),
+    quantity=st.decimals(0, 5000, places=3),
+)
+def test_price_equals_the_plain_model(
+    cents: Decimal, fee: Decimal, initial: int, step: int, timed: bool, quantity: Decimal
+) -> None:
+    rule = books.Rule(Fraction(cents), Fraction(fee), initial, step, timed)
+    priced = price(terms(str(cents), initial, step, str(fee), timed), quantity)
+    assert Fraction(priced.billed) == books.billed(rule, Fraction(quantity))
+    assert Fraction(priced.cost) == books.cost(rule, Fraction(quantity))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [("a" * 160, 1), ("a" * 161, 2), ("a" * 306, 2), ("a" * 307, 3), ("ж" * 70, 1), ("ж" * 71, 2), ("ж" * 134, 2),
+     ("ж" * 135, 3), ("", 1), ("€" * 80, 1), ("€" * 81, 2), ("😀" * 35, 1), ("😀" * 36, 2),
+     ("a" * 152 + "€" + "a" * 150, 2)],
+)  # fmt: skip
+def test_a_text_has_so_many_segments(text: str, parts: int) -> None:
+    assert segments(text) == parts
