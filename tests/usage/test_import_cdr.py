@@ -178,13 +178,19 @@ def test_progress_is_told_in_bytes_of_the_file(account, monkeypatch):
     assert all(one.bytes_read <= other.bytes_read for one, other in itertools.pairwise(told))
 
 
-def test_a_dry_run_reads_everything_and_changes_nothing(account, tmp_path):
-    file = tmp_path / "cdr.csv"
-    file.write_text(leg() + leg(billsec="many"))
-    summary = import_file(account, file, "asterisk", dry_run=True)
-    assert (summary.events_read, summary.events, summary.rejected_rows) == (1, 0, 1)
-    assert summary.types["inbound"].quantity == 61
-    assert debited(account)[0] == 0 and list(tmp_path.iterdir()) == [file]
+def test_a_dry_run_answers_what_the_import_would_and_changes_nothing(account, tmp_path):
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text(leg())
+    abroad = leg(sequence=43, dcontext="from-internal", src="301", dst="442079460000")
+    conflict = leg(sequence=41, billsec=7)
+    second.write_text(leg() + leg(sequence=42) + leg(billsec="many") + abroad + conflict)
+    import_file(account, first, "asterisk")
+    rehearsed = import_file(account, second, "asterisk", dry_run=True)
+    assert debited(account)[0] == 1 and sorted(tmp_path.iterdir()) == [first, second]
+    done = import_file(account, second, "asterisk")
+    assert (rehearsed.events, rehearsed.duplicates, rehearsed.cost) == (1, 1, done.cost)
+    assert rehearsed.types == done.types and rehearsed.rejected == done.rejected
+    assert sorted(done.rejected) == ["billsec is not a number of seconds", "event conflict", "no rate"]
 
 
 def test_a_file_that_is_not_there_says_so(account, tmp_path):

@@ -3,6 +3,7 @@
 tables      usage events, what they were rated with, roll-ups
 event       one thing consumed, as its sender tells it; what makes it acceptable
 record      a batch in: deduplicate, rate, debit, in one transaction per account
+rehearse    what recording a batch would answer
 capture     a hold becomes its usage event
 statement   events and sums read back: lists, days, what a transfer consists of
 import_cdr  call records of a switch, from a file, in chunks that survive an interrupt

@@ -23,6 +23,7 @@ from tollbook.usage.importers.direction import DirectionRule
 from tollbook.usage.importers.formats import FORMATS
 from tollbook.usage.importers.row import Reading, Row
 from tollbook.usage.record import record
+from tollbook.usage.rehearse import rehearse
 from tollbook.usage.rejects import Rejects
 from tollbook.usage.summary import Summary
 
@@ -75,8 +76,8 @@ def import_file(
     """Record every event of a file (`-` is standard input; gzip is understood) for one account.
 
     Own transactions, one per chunk and credit type. `account` is the slug that records in our own format may name. Rejected
-    records go to `rejects_path` (default: the file's name and `.rejected`). A dry run reads everything and touches neither
-    the database nor any file. Raises Invalid for a file that can't be opened, and Stopped when anything ends it early.
+    records go to `rejects_path` (default: the file's name and `.rejected`). A dry run reads and rates everything and writes
+    nothing. Raises Invalid for a file that can't be opened, and Stopped when anything ends it early.
     """
     reading = _reading(rule, timezone, account)
     with open_source(path) as source:
@@ -123,9 +124,8 @@ class _Run:
 
     def _record(self, type_code: str, rows: list[Row]) -> list[tuple[Row, str, str]]:
         """The rows that were not taken, each with its reason and the kind of reason."""
-        if self.dry_run:
-            return []
-        recorded = record(self.account_id, [row.event for row in rows if row.event])
+        verb = rehearse if self.dry_run else record
+        recorded = verb(self.account_id, [row.event for row in rows if row.event])
         self.summary.recording(type_code, recorded)
         return [(rows[one.index], one.message, one.code.replace("_", " ")) for one in recorded.rejected]
 
