@@ -48,9 +48,9 @@ def test_the_real_file_ends_with_a_summary_and_status_0(environment):
         f"{SAMPLE}: 84 rows",
         f"  Inbound Minutes   30 events   884 seconds   30 debited   0 known already   {COST} USD",
         "  54 skipped, they cost nothing:",
-        "          47  not answered (line 4, 5, 7, 8, 9, ...)",
-        "           4  no billable seconds (line 6, 23, 28, 35)",
-        "           3  internal leg (line 22, 27, 34)",
+        "          47  not answered (lines 4, 5, 7, 8, 9, ...)",
+        "           4  no billable seconds (lines 6, 23, 28, 35)",
+        "           3  internal leg (lines 22, 27, 34)",
         "  0 rejected",
     ]
 
@@ -61,6 +61,12 @@ def test_rejected_rows_end_with_status_1_and_say_where_they_are(environment, tmp
     assert done.returncode == 1
     assert "1 rejected:\n           1  billsec is not a number of seconds (line 2)" in done.stdout
     assert f"Rejected rows are in {tmp_path}/cdr.csv.rejected" in done.stdout
+
+
+def test_a_rejection_that_the_file_is_not_to_blame_for_comes_with_advice(environment, tmp_path):
+    (tmp_path / "cdr.csv").write_text(leg(start="2099-01-01 00:00:00", answer="2099-01-01 00:00:01"))
+    done = run(environment, tmp_path / "cdr.csv")
+    assert "1  in the future (line 1)\n              Is --timezone the switch's own?" in done.stdout
 
 
 def test_several_files_end_with_a_total(environment, tmp_path):

@@ -22,6 +22,11 @@ from tollbook.usage.summary import Summary, Tally, by_count
 
 SECONDS_BETWEEN_LINES = 5
 INTERRUPTED, FAILED = 130, 3
+ADVICE = {  # by kind of rejection, where the remedy is not in the file
+    "no rate": "Give a rate for these destinations, then import the rejected rows.",
+    "in the future": "Is --timezone the switch's own?",
+    "event conflict": "These calls were imported before with other rules, another --timezone or other contents.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,9 @@ def _say_types(job: Job, summary: Summary) -> None:
 def _say_reasons(tallies: dict[str, Tally]) -> None:
     for reason, tally in by_count(tallies):
         lines = ", ".join(map(str, tally.lines)) + (", ..." if tally.count > len(tally.lines) else "")
-        click.echo(f"    {tally.count:>8,}  {reason} (line {lines})")
+        click.echo(f"    {tally.count:>8,}  {reason} ({'line' if tally.count == 1 else 'lines'} {lines})")
+        if reason in ADVICE:
+            click.echo(f"              {ADVICE[reason]}")
 
 
 def _say_total(job: Job, summaries: list[Summary]) -> None:

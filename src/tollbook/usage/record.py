@@ -105,7 +105,8 @@ def _rate(deck: Deck, index: int, event: Event, now: datetime) -> Rated | Reject
     return Rated(index, event, terms, price(terms, event.quantity), body_digest(event))
 
 
-def _conflict(one: Rated) -> Rejection:
+def conflict(one: Rated) -> Rejection:
+    """The rejection of an event whose id is known with another body."""
     says = "This id was used before for an event with another body."
     return Rejection(one.index, one.event.id, "event_conflict", says)
 
@@ -121,9 +122,9 @@ def _take(account_id: UUID, rated: Sequence[Rated]) -> tuple[list[Rated], int, l
     new = [firsts[event_id] for event_id in firsts if event_id in inserted]
     if new:
         _debit(account_id, new, transfer_ids, holds)
-    bodies = {one.event.id: one.digest for one in new} | _known_bodies(account_id, firsts.keys() - inserted)
+    bodies = {one.event.id: one.digest for one in new} | known_bodies(account_id, firsts.keys() - inserted)
     again = [one for one in rated if one.event.id not in inserted or one is not firsts[one.event.id]]
-    conflicts = [_conflict(one) for one in again if bodies.get(one.event.id) != one.digest]
+    conflicts = [conflict(one) for one in again if bodies.get(one.event.id) != one.digest]
     return new, len(again) - len(conflicts), conflicts
 
 
@@ -150,7 +151,8 @@ def _row(one: Rated, transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]
     )  # fmt: skip
 
 
-def _known_bodies(account_id: UUID, event_ids: Collection[str]) -> dict[str, bytes]:
+def known_bodies(account_id: UUID, event_ids: Collection[str]) -> dict[str, bytes]:
+    """The digests of those of these events that are in the books."""
     if not event_ids:
         return {}
     with connection.cursor() as cursor:
