@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from tollbook.postgres import binaries
 from tollbook.postgres.embedded import Embedded, ServerFailed
-from tollbook.postgres.unprivileged import NOBODY
+from tollbook.postgres.unprivileged import NOBODY, choose
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 processes = multiprocessing.get_context("fork")
@@ -106,6 +107,18 @@ def test_what_was_committed_survives_a_killed_server(server: Embedded) -> None:
     assert asked(server, "SELECT answer FROM kept") == "42"
 
 
+def test_a_start_waits_for_a_busy_backend_of_a_killed_server(server: Embedded) -> None:
+    busy = psycopg.connect(server.url(role="owner"))
+    busy.pgconn.send_query(b"DO 'BEGIN WHILE clock_timestamp() < now() + interval ''2s'' LOOP END LOOP; END'")
+    busy.pgconn.flush()
+    state = f"SELECT state FROM pg_stat_activity WHERE pid = {busy.info.backend_pid}"
+    wait_until(lambda: asked(server, state) == "active")
+    os.kill(server.pid, signal.SIGKILL)
+    server.start()
+    assert asked(server, "SELECT 1") == "1"
+    busy.close()
+
+
 def test_a_server_outlives_its_starter_and_the_next_one_takes_it_over(folder: Path) -> None:
     def start_and_die() -> None:
         Embedded(folder / "home").start()
@@ -128,14 +141,12 @@ def test_a_stale_process_id_that_a_stranger_has_now_does_not_stop_a_start(server
     os.kill(server.pid, signal.SIGKILL)
     wait_until(lambda: server.pid is None)
     lines = noted.read_text().splitlines(keepends=True)
-    stranger = processes.Process(target=time.sleep, args=(60,))
-    stranger.start()
-    noted.write_text("".join([f"{stranger.pid}\n", *lines[1:]]))
-    server.start()
-    assert server.pid not in (None, stranger.pid)
-    assert stranger.is_alive()
-    stranger.kill()
-    stranger.join()
+    with subprocess.Popen(["sleep", "60"], **choose(server.home.data).process()) as stranger:
+        noted.write_text("".join([f"{stranger.pid}\n", *lines[1:]]))
+        server.start()
+        assert server.pid not in (None, stranger.pid)
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_a_crash_while_the_data_is_created_leaves_nothing_in_the_way(folder: Path) -> None:
