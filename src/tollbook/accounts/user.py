@@ -165,9 +165,10 @@ def _edit(actor_user: User, user: User, change: Change, demotes: bool = False) -
     with transaction.atomic():
         people = locked(user.account_id, actor_user.id, user.id)
         actor, user = people[actor_user.id], people[user.id]
-        if demotes and is_super_admin(user) and not _others(user, people):
+        allowed = may_edit(actor, user)
+        if demotes and (allowed or actor.id == user.id) and is_super_admin(user) and not _others(user, people):
             raise Conflict(LAST)
-        if not may_edit(actor, user):
+        if not allowed:
             raise Forbidden(_why_not(actor, user))
         change(actor, user, people)
         return user
