@@ -1,0 +1,70 @@
+"""One row in every table of an account, made from what the models say, for tests that look at all tables alike."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.apps import apps
+from django.db import IntegrityError, models, transaction
+
+from tollbook.accounts.tables import Account, User
+from tollbook.subscriptions.tables import Component
+
+BY_NAME = {"type_code": "sms", "currency": "USD", "email": "", "unit": "segments", "level": "admin"}
+BY_KIND: dict[type[models.Field], object] = {
+    models.DecimalField: Decimal(1),
+    models.IntegerField: 1,
+    models.BooleanField: True,
+    models.DateTimeField: datetime(2026, 11, 3, 14, 2, tzinfo=UTC),
+    models.DateField: date(2026, 11, 3),
+    models.JSONField: {},
+    models.BinaryField: b"x",
+    models.CharField: "x",
+    models.TextField: "x",
+}
+
+
+def tenant_models() -> list[type[models.Model]]:
+    """Every model whose rows belong to one account, but not users and accounts themselves."""
+    ours = apps.get_app_config("tollbook").get_models()
+    return [model for model in ours if "account_id" in _columns(model) and model is not User]
+
+
+def fill(account: Account, one: UUID) -> None:
+    """A row in every tenant table. Every id of the account is `one`, so that every reference finds its row."""
+    Component.objects.get_or_create(code="x", defaults={"name": "Seats", "kind": "recurring", "price": 1})
+    User.objects.create(id=one, account=account, email=f"{one}@x.example", level="admin", created_at=datetime.now(UTC))
+    left = tenant_models()
+    while left:
+        failed = {model: error for model in left if (error := _made(model, account, one))}
+        if len(failed) == len(left):
+            raise AssertionError(f"No row can be made for {failed}")
+        left = list(failed)
+
+
+def _made(model: type[models.Model], account: Account, one: UUID) -> IntegrityError | None:
+    row = {field.attname: _value(field, account, one) for field in model._meta.concrete_fields}
+    try:
+        with transaction.atomic():
+            model.objects.create(**row)
+    except IntegrityError as error:
+        return error
+    return None
+
+
+def _value(field: models.Field, account: Account, one: UUID) -> object:
+    if field.column == "account_id":
+        return account.id
+    if field.null:
+        return None
+    if isinstance(field, models.UUIDField):
+        return one
+    if field.name in BY_NAME:
+        return BY_NAME[field.name]
+    if field.choices:
+        return field.choices[0][0]
+    return next(value for kind, value in BY_KIND.items() if isinstance(field, kind))
+
+
+def _columns(model: type[models.Model]) -> set[str]:
+    return {field.column for field in model._meta.concrete_fields}
