@@ -47,7 +47,16 @@ class Transfer(models.Model):
             models.UniqueConstraint(fields=["account_id", "kind", "reference"], name="transfer_cause_once"),
             models.UniqueConstraint(fields=["account_id", "wallet_id", "wallet_seq"], name="transfer_chain_order"),
         ]
-        indexes = [models.Index(fields=["account_id", "-posted_at", "-id"], name="transfer_newest_first")]
+        indexes = [
+            models.Index(fields=["account_id", "-posted_at", "-id"], name="transfer_newest_first"),
+            models.Index(fields=["account_id", "wallet_id", "-posted_at", "-id"], name="transfer_of_wallet"),
+            # Refills and corrections are few among millions of debits; a page or a chart of them must not read those.
+            models.Index(
+                fields=["account_id", "wallet_id", "-posted_at", "-id"],
+                condition=~models.Q(kind="usage"),
+                name="transfer_not_usage",
+            ),
+        ]
 
 
 class Entry(models.Model):

@@ -5,7 +5,8 @@ event       one thing consumed, as its sender tells it; what makes it acceptable
 record      a batch in: deduplicate, rate, debit, in one transaction per account
 rehearse    what recording a batch would answer
 capture     a hold becomes its usage event
-statement   events and sums read back: lists, days, what a transfer consists of
+statement   events and sums read back: days, what a transfer consists of, one event with its arithmetic
+pace        how fast money is being spent, and when it will be gone
 import_cdr  call records of a switch, from a file, in chunks that survive an interrupt
 summary     what an import did
 rejects     records that could not be taken, written out to be mended

@@ -5,5 +5,6 @@ wallet     open an account's wallets, find and lock them
 spend      debit for usage: granted credit first; never refused, never waits
 credit     fund, grant, correct
 hold       set money aside for something in progress: place, extend, release, expire
-gauge      what a bar shows: percentage used, held, since when, how long it lasts
+gauge      what a bar shows: balance, held, available, used since the last funding
+history    the running record of a wallet with before and after, and its balance over time
 """

@@ -1,13 +1,14 @@
 """The way into Billing: its tabs, and the strip of figures above them."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import path
 
-from tollbook.accounts.tables import Account, Area, ZeroRule
-from tollbook.wallets import wallet
+from tollbook.accounts.account import today_in
+from tollbook.accounts.tables import Area
+from tollbook.subscriptions.fees import fees
+from tollbook.wallets.gauge import prepaid_credit
 from tollbook.web.portal.page import PortalRequest, page
 
 TABS = {
@@ -26,17 +27,14 @@ def first_tab(request: PortalRequest) -> str | None:
 
 def figures(request: PortalRequest) -> dict[str, Any]:
     """The strip above the tabs, in the account's currency: each figure only for those who may read where it comes from."""
-    found: dict[str, Any] = {"currency": request.account.currency} | dict.fromkeys(FIGURES)
+    account = request.account
+    found: dict[str, Any] = {"currency": account.currency} | dict.fromkeys(FIGURES)
     if request.rights[Area.CREDITS].read:
-        found["prepaid_credit"] = prepaid_credit(request.account)
+        found["prepaid_credit"] = prepaid_credit(account.id)
+    if request.rights[Area.SUBSCRIPTIONS].read:
+        coming = fees(account, today_in(account))
+        found["next_charge_on"], found["next_charge_amount"] = coming.next_charge_on, coming.next_charge_amount
     return found
-
-
-def prepaid_credit(account: Account) -> Decimal:
-    """What all wallets have available together, in the account's currency, 6 places."""
-    overdraft = account.overdraft_limit if account.zero_rule == ZeroRule.OVERDRAFT else Decimal(0)
-    wallets = wallet.of_account(account.id)
-    return sum((one.paid + one.granted - one.held + overdraft for one in wallets), Decimal(0))
 
 
 @page(area=tuple(TABS))

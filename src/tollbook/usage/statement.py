@@ -1,0 +1,212 @@
+"""What was used and what it cost: per day and type, the events behind a debit, one event with its arithmetic.
+
+Read only. Days are local days of the account, cut from quarters of an hour, so they are right in every time zone and on
+days of 23 and 25 hours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from tollbook.errors import Invalid, NotFound
+from tollbook.ledger.tables import Transfer
+from tollbook.money.amount import ZERO
+from tollbook.postgres.named import load
+from tollbook.rating.deck import terms_of
+from tollbook.rating.price import Terms, price
+from tollbook.rating.tables import CreditType, Rate
+from tollbook.usage.tables import UsageEvent
+
+SQL = load(__file__)
+MOST_ROWS = 5_000
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One type's usage on one local day: cost in the account's currency, quantities in the type's unit."""
+
+    on: date
+    events: int
+    quantity: Decimal
+    billed: Decimal
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """One event as it was debited. `rate_cents` per minute, message or segment; cost in the account's currency."""
+
+    id: str
+    type_code: str
+    occurred_at: datetime
+    received_at: datetime
+    quantity: Decimal
+    billed: Decimal
+    rate_cents: Decimal
+    connect_fee: Decimal
+    cost: Decimal
+    to: str
+    sender: str
+    transfer_id: UUID | None
+    hold_id: UUID | None
+
+    @property
+    def key(self) -> "Key":
+        """Where it stands in the order of time."""
+        return Key(self.occurred_at, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The place of an event in the order of time."""
+
+    at: datetime
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.at.isoformat()}_{self.id}"
+
+
+def key_of(text: str) -> Key:
+    """The key that `str(key)` wrote. Raises Invalid."""
+    at, _, id = text.partition("_")
+    try:
+        key = Key(datetime.fromisoformat(at), id)
+    except ValueError:
+        raise Invalid("This is not a place in the list; begin at its first page.", field="key") from None
+    if key.at.tzinfo is None or not key.id:
+        raise Invalid("This is not a place in the list; begin at its first page.", field="key")
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One event with everything that explains its cost. `terms` is the rate it was rated with, `recomputed` what its raw
+    quantity costs under that rate by today's arithmetic, `transfer` the debit it is part of (None when it cost nothing).
+    """
+
+    used: Used
+    unit: str
+    attributes: dict[str, Any]
+    terms: Terms
+    recomputed: Decimal
+    transfer: Transfer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events: of one type, from `since` (included) until `until` (excluded), with this id or number."""
+
+    type_code: str
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some events, newest first. `newer` and `older` are the keys to go on from, None at an end."""
+
+    rows: list[Used]
+    newer: Key | None
+    older: Key | None
+
+
+def days(account_id: UUID, timezone: str, last_on: date, count: int = 30) -> dict[str, list[Day]]:
+    """Each used type's `count` local days up to and including `last_on`, days without usage too. One query."""
+    dates = [last_on - A_DAY * back for back in reversed(range(count))]
+    starts = [start_of(on, timezone) for on in [*dates, last_on + A_DAY]]
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["days"], {"account_id": account_id, "starts": starts[:-1], "end": starts[-1]})
+        rows = {(code, place): figures for code, place, *figures in cursor.fetchall()}
+    nothing = (0, ZERO, ZERO, ZERO)
+    return {
+        code: [Day(on, *rows.get((code, place), nothing)) for place, on in enumerate(dates, 1)]
+        for code in sorted({code for code, _ in rows})
+    }
+
+
+def start_of(on: date, timezone: str) -> datetime:
+    """The first instant of a local day. Where clocks skip midnight, that is the instant after the skip."""
+    return datetime.combine(on, time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+def of_transfer(account_id: UUID, transfer_id: UUID, offset: int = 0, limit: int = 50) -> list[Used]:
+    """The events that a debit consists of, in the order in which they occurred (at most 10,000 in all)."""
+    return _used("of_transfer", account_id=account_id, transfer_id=transfer_id, offset=offset, limit=limit)
+
+
+def page(
+    account_id: UUID,
+    wanted: Filter,
+    *,
+    older_than: Key | None = None,
+    newer_than: Key | None = None,
+    size: int = 50,
+) -> Page:
+    """The newest events, those before a key, or those right after one, whether they cost something or not. One query."""
+    backwards = newer_than is not None
+    found = _read(account_id, wanted, newer_than if backwards else older_than, backwards, size + 1)
+    more, rows = len(found) > size, found[:size]
+    if backwards:
+        rows.reverse()
+        more_newer, more_older = more, bool(rows)
+    else:
+        more_newer, more_older = older_than is not None, more
+    if not rows:
+        return Page([], None, None)
+    return Page(rows, rows[0].key if more_newer else None, rows[-1].key if more_older else None)
+
+
+def everything(account_id: UUID, wanted: Filter, after: Key | None = None) -> Iterator[list[Used]]:
+    """All events of a filter, newest first, in lists of up to 5,000: for files. Each list is one query."""
+    while rows := _read(account_id, wanted, after, False, MOST_ROWS):
+        yield rows
+        if len(rows) < MOST_ROWS:
+            return
+        after = rows[-1].key
+
+
+def event(account_id: UUID, event_id: str) -> Opened:
+    """One event, opened. Raises NotFound, also for another account's."""
+    row = UsageEvent.objects.filter(account_id=account_id, event_id=event_id).first()
+    if row is None:
+        raise NotFound("There is no such event in this account.")
+    unit = CreditType.objects.values_list("unit", flat=True).get(code=row.type_code)
+    terms = terms_of(Rate.objects.get(account_id=row.rate_account_id, id=row.rate_id), unit)
+    transfer = Transfer.objects.filter(account_id=account_id, id=row.transfer_id).first() if row.transfer_id else None
+    return Opened(_told(row), unit, row.attributes, terms, price(terms, row.quantity).cost, transfer)
+
+
+def _told(row: UsageEvent) -> Used:
+    return Used(
+        row.event_id, row.type_code, row.occurred_at, row.received_at, row.quantity, row.billed_quantity, row.rate_cents,
+        row.connect_fee, row.cost, row.to, row.sender, row.transfer_id, row.hold_id,
+    )  # fmt: skip
+
+
+def _read(account_id: UUID, wanted: Filter, key: Key | None, backwards: bool, limit: int) -> list[Used]:
+    return _used(
+        "newer" if backwards else "older",
+        account_id=account_id,
+        type_code=wanted.type_code,
+        since=wanted.since,
+        until=wanted.until,
+        text=wanted.text,
+        at=key and key.at,
+        id=key and key.id,
+        limit=limit,
+    )
+
+
+def _used(statement: str, **parameters: object) -> list[Used]:
+    with connection.cursor() as cursor:
+        cursor.execute(SQL[statement], parameters)
+        return [Used(*row) for row in cursor.fetchall()]
