@@ -209,7 +209,25 @@ def test_a_long_home_has_its_socket_in_a_short_private_folder(folder: Path) -> N
         short = server.home.run
         assert mode(short) == 0o700
         assert not short.is_relative_to(folder)
+        os.kill(server.pid, signal.SIGKILL)
+        server.start()
+        assert server.home.run == short
+        wait_until(lambda: asked(server, "SELECT 1") == "1")
     assert not short.exists()
+
+
+def test_a_short_folder_that_others_could_have_made_is_not_used_again(folder: Path) -> None:
+    long = folder / ("long" * 30)
+    long.mkdir()
+    long.chmod(0o711)
+    with Embedded(long / "home") as server:
+        short = server.home.run
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(lambda: server.pid is None)
+        short.chmod(0o777)
+        server.start()
+        assert server.home.run != short
+    shutil.rmtree(short)
 
 
 def test_a_server_that_can_not_start_says_why(folder: Path) -> None:

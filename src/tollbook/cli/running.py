@@ -165,4 +165,4 @@ class Supervisor:
 
 
 def _embedded() -> bool:
-    return str(settings.HOME) in str(settings.DATABASES["default"]["HOST"])
+    return str(Embedded().home.run) == settings.DATABASES["default"]["HOST"]

@@ -85,10 +85,11 @@ class Home:
         self.base.chmod(0o700 if user.is_us() else 0o711)
 
     def make_run(self, user: ServerUser) -> None:
-        """Make the socket's folder; a short one in the temporary folder when its path would be too long."""
+        """Make the socket's folder; a short one in the temporary folder when its path would be too long. One that is
+        there is kept: after a crash, running processes find the new server where the old one was."""
         run = self.base / "run"
-        if run.is_symlink():
-            self.forget_short_run()
+        if run.is_symlink() and not user.has_to_itself(self.run):
+            run.unlink()
         if run.exists():
             return
         if _fits(run):

@@ -6,6 +6,7 @@ the server needs; started by anybody else, it runs as that person.
 
 import os
 import pwd
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,14 @@ class ServerUser:
                 os.fchown(descriptor, self.uid, self.gid)
         finally:
             os.close(descriptor)
+
+    def has_to_itself(self, folder: Path) -> bool:
+        """Whether `folder` is there, belongs to this user and is closed to others."""
+        try:
+            found = folder.lstat()
+        except FileNotFoundError:
+            return False
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == self.uid and stat.S_IMODE(found.st_mode) == 0o700
 
     def can_enter(self, folder: Path) -> bool:
         """Whether this user reaches `folder`. Asked of the kernel, since modes alone don't tell (ACLs, mounts)."""
