@@ -5,10 +5,14 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.db.models import Sum
 
 from tests.databases import Database
 from tests.usage.importers.test_asterisk import leg
@@ -19,7 +23,7 @@ from tollbook.accounts.audit import SYSTEM
 from tollbook.rating.set_rate import NewRate, set_rate
 from tollbook.usage.tables import UsageEvent
 
-ROWS = 30_000
+ROWS = 20_000
 COST = sum(cost_by_hand(seconds) for _, seconds in recomputed()).normalize()
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -39,6 +43,41 @@ def command(*arguments: object, account: str = "northwind", format: str = "aster
 
 def run(environment: dict[str, str], *arguments: object, **options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments, **options), env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A file that takes a few seconds, every row another call."""
+    file = tmp_path / "cdr.csv"
+    file.write_text("".join(leg(sequence=number, uniqueid=f"1793714400.{number}") for number in range(ROWS)))
+    return file
+
+
+def somebody_else_is_connected() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend')"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def stopped_on_the_way(
+    environment: dict[str, str], file: Path, how: signal.Signals
+) -> tuple[int, subprocess.Popen[str], str, str]:
+    """An import that gets a signal while it debits: how many events are in the books, the process, what it said."""
+    process = subprocess.Popen(
+        command(file), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not UsageEvent.objects.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(how)
+    out, err = process.communicate(timeout=30)
+    while somebody_else_is_connected():
+        time.sleep(0.01)  # a killed sender's last commit may still be under way
+    done = UsageEvent.objects.count()
+    assert 0 < done < ROWS
+    return done, process, out, err
 
 
 def test_the_real_file_ends_with_a_summary_and_status_0(environment):
@@ -108,23 +147,21 @@ def test_rules_that_are_wrong_say_what_to_mend(environment, tmp_path):
     assert done.returncode == 2 and "unknown key 'inbound'" in done.stderr
 
 
-def test_ctrl_c_says_how_far_it_came_and_the_same_command_goes_on(environment, tmp_path):
-    file = tmp_path / "cdr.csv"
-    file.write_text("".join(leg(sequence=number, uniqueid=f"1793714400.{number}") for number in range(ROWS)))
-    process = subprocess.Popen(
-        command(file), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    while not UsageEvent.objects.exists() and process.poll() is None:
-        pass
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+def test_ctrl_c_says_how_far_it_came(environment, many):
+    done, process, out, err = stopped_on_the_way(environment, many, signal.SIGINT)
     assert process.returncode == 130
     assert "Run the same command again" in err and "Traceback" not in err
-    done = UsageEvent.objects.count()
-    assert 0 < done < ROWS and f" {done:,} debited " in out
-    again = run(environment, file)
+    assert f" {done:,} debited " in out
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_the_same_command_goes_on_after_an_interrupt_and_doubles_nothing(environment, many, how):
+    done, *_ = stopped_on_the_way(environment, many, how)
+    again = run(environment, many)
+    assert again.returncode == 0
     assert f" {ROWS - done:,} debited " in again.stdout and f" {done:,} known already " in again.stdout
     assert UsageEvent.objects.count() == ROWS
+    assert UsageEvent.objects.aggregate(Sum("cost"))["cost__sum"] == ROWS * cost_by_hand(61)
 
 
 def test_a_terminal_shows_a_progress_bar(environment):

@@ -21,6 +21,7 @@ from tollbook.errors import Invalid
 from tollbook.rating.set_rate import NewRate, set_rate
 from tollbook.usage import import_cdr
 from tollbook.usage.import_cdr import Progress, Stopped, import_file
+from tollbook.usage.importers.row import Reading
 from tollbook.usage.summary import Summary
 from tollbook.usage.tables import UsageEvent
 from tollbook.wallets.tables import Wallet
@@ -150,7 +151,7 @@ def test_the_same_leg_told_otherwise_is_rejected_and_not_debited_again(account, 
 def test_our_own_format_carries_every_kind_and_the_summary_tells_them_apart(account, tmp_path):
     file = tmp_path / "events.ndjson"
     file.write_text(event(id="a") + event(id="b", quantity="3") + event(id="c", type="inbound", quantity="61"))
-    summary = import_file(account, file, "tollbook", account="northwind")
+    summary = import_file(account, file, "tollbook", Reading(account="northwind"))
     assert {code: (one.accepted, one.quantity, one.cost) for code, one in summary.types.items()} == {
         "sms": (2, Decimal(5), Decimal("0.0375")),
         "inbound": (1, Decimal(61), Decimal("0.0132")),

@@ -18,10 +18,11 @@ from tollbook.errors import Refused
 from tollbook.rating.tables import CreditType
 from tollbook.usage.import_cdr import STANDARD_INPUT, Progress, Stopped, import_file
 from tollbook.usage.importers.direction import DirectionRule, load
+from tollbook.usage.importers.row import Reading
 from tollbook.usage.summary import Summary, Tally, by_count
 
 SECONDS_BETWEEN_LINES = 5
-INTERRUPTED, FAILED = 130, 3
+REJECTED, FAILED, INTERRUPTED = 1, 3, 130
 ADVICE = {  # by kind of rejection, where the remedy is not in the file
     "no rate": "Give a rate for these destinations, then import the rejected rows.",
     "in the future": "Is --timezone the switch's own?",
@@ -35,8 +36,7 @@ class Job:
 
     account: Account
     format: str
-    rule: DirectionRule | None
-    zone: ZoneInfo
+    reading: Reading
     rejects: Path | None
     dry_run: bool
 
@@ -57,13 +57,15 @@ def import_cdr(
     if rejects and len(files) > 1:
         raise click.BadParameter("goes with one FILE; several files have rejects of their own", param_hint="--rejects")
     try:
-        job = Job(by_slug(account), format_, load(rules) if rules else None, _zone(timezone), rejects, dry_run)
+        rule = load(rules) if rules else DirectionRule()
+        job = Job(by_slug(account), format_, Reading(rule, _zone(timezone), account), rejects, dry_run)
     except Refused as error:
         raise click.UsageError(error.message) from None
     summaries = [_import(job, path) for path in files]
     if len(summaries) > 1:
         _say_total(job, summaries)
-    sys.exit(1 if any(summary.rejected for summary in summaries) else 0)
+    if any(summary.rejected for summary in summaries):
+        sys.exit(REJECTED)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -80,9 +82,14 @@ def _import(job: Job, path: Path) -> Summary:
     try:
         with _shown(name) as progress:
             summary = import_file(
-                job.account.id, path, job.format, rule=job.rule, timezone=job.zone, account=job.account.slug,
-                rejects_path=job.rejects, progress=progress, dry_run=job.dry_run,
-            )  # fmt: skip
+                job.account.id,
+                path,
+                job.format,
+                job.reading,
+                rejects_path=job.rejects,
+                progress=progress,
+                dry_run=job.dry_run,
+            )
     except Stopped as stopped:
         _say(job, name, stopped.summary)
         _end_early(job, name, stopped)

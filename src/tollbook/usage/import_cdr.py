@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import tzinfo
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
@@ -19,7 +18,6 @@ from uuid import UUID
 from django.db import Error as DatabaseError
 
 from tollbook.errors import Invalid, Refused
-from tollbook.usage.importers.direction import DirectionRule
 from tollbook.usage.importers.formats import FORMATS
 from tollbook.usage.importers.row import Reading, Row
 from tollbook.usage.record import record
@@ -65,25 +63,22 @@ def import_file(
     account_id: UUID,
     path: Path,
     format: str,
+    reading: Reading | None = None,
     *,
-    rule: DirectionRule | None = None,
-    timezone: tzinfo | None = None,
-    account: str = "",
     rejects_path: Path | None = None,
     progress: Callable[[Progress], None] = lambda progress: None,
     dry_run: bool = False,
 ) -> Summary:
     """Record every event of a file (`-` is standard input; gzip is understood) for one account.
 
-    Own transactions, one per chunk and credit type. `account` is the slug that records in our own format may name. Rejected
+    Own transactions, one per chunk and credit type. `reading` holds direction rule, time zone and account slug. Rejected
     records go to `rejects_path` (default: the file's name and `.rejected`). A dry run reads and rates everything and writes
     nothing. Raises Invalid for a file that can't be opened, and Stopped when anything ends it early.
     """
-    reading = _reading(rule, timezone, account)
     with open_source(path) as source:
         run = _Run(account_id, Rejects(rejects_path or default_rejects(path)), dry_run)
         try:
-            for chunk in _chunks(FORMATS[format](source.stream, reading)):
+            for chunk in _chunks(FORMATS[format](source.stream, reading or Reading())):
                 run.take(chunk)
                 progress(Progress(run.summary.rows, source.position(), source.size))
         except (KeyboardInterrupt, DatabaseError, Refused, OSError, EOFError, zlib.error) as why:
@@ -96,11 +91,6 @@ def import_file(
 def default_rejects(path: Path) -> Path:
     """Where rejected records of a file go unless told otherwise."""
     return Path("import.rejected") if path == STANDARD_INPUT else path.with_name(path.name + ".rejected")
-
-
-def _reading(rule: DirectionRule | None, timezone: tzinfo | None, account: str) -> Reading:
-    given = {"rule": rule, "zone": timezone, "account": account}
-    return Reading(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import BinaryIO
 
@@ -55,7 +56,7 @@ _NO_ID = (
 def rows(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
     """Every record of the file, in its order."""
     for line in _records(lines(stream, MAX_LINE_BYTES)):
-        yield judge(line.number, line.raw, lambda line=line: _event(line, reading))  # type: ignore[misc]
+        yield judge(line.number, line.raw, partial(_event, line, reading))
 
 
 def _records(source: Iterator[Line]) -> Iterator[Line]:
@@ -115,11 +116,11 @@ class _Tail:
 
 
 def _tail(found: list[str]) -> _Tail:
-    """Which of the optional columns are there, by their number and by the look of the first."""
+    """Which of the optional columns are there: the new ones come as three, and a lone old one is known by its look."""
     rest = found[16:]
-    new = rest[-3:] if len(rest) >= 3 else ["", "", ""]
-    old = rest[:-3] if len(rest) >= 3 else rest
-    if not old or len(old) == 1 and not _UNIQUEID.fullmatch(old[0]) or not old[0]:
+    old, new = (rest[:-3], rest[-3:]) if len(rest) >= 3 else (rest, ["", "", ""])
+    is_userfield = len(old) == 1 and not _UNIQUEID.fullmatch(old[0])
+    if not old or not old[0] or is_userfield:
         raise Unreadable(_NO_ID)
     return _Tail(old[0], old[1] if len(old) == 2 else "", *new)
 

@@ -15,6 +15,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from tollbook.usage.event import Event
@@ -44,7 +45,7 @@ def rows(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
     reading = replace(reading, rule=with_default_context(reading.rule))
     for line in lines(stream, MAX_LINE_BYTES):
         if not line.is_blank:
-            yield judge(line.number, line.raw, lambda line=line: _event(line, reading))  # type: ignore[misc]
+            yield judge(line.number, line.raw, partial(_event, line, reading))
 
 
 def with_default_context(rule: DirectionRule) -> DirectionRule:

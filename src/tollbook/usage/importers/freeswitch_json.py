@@ -20,6 +20,7 @@ decoded when they are.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
@@ -38,7 +39,7 @@ KEPT_VARIABLES = ("campaign", "agent", "cc_queue", "cc_agent", "cc_side", "sip_g
 def rows(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
     """Every record of the file, in its order."""
     for found in documents(stream):
-        yield judge(found.line, found.raw, lambda found=found: _event(found, reading))  # type: ignore[misc]
+        yield judge(found.line, found.raw, partial(_event, found, reading))
 
 
 @dataclass(frozen=True, slots=True)

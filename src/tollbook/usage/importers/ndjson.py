@@ -10,6 +10,7 @@ account that is imported into. Nothing is repaired here: what is no event is an 
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, BinaryIO
 
 import msgspec
@@ -43,7 +44,7 @@ def rows(stream: BinaryIO, reading: Reading) -> Iterator[Row]:
     """Every line of the file that is not blank, in its order."""
     for line in lines(stream, MAX_LINE_BYTES):
         if not line.is_blank:
-            yield judge(line.number, line.raw, lambda line=line: _event(line, reading))  # type: ignore[misc]
+            yield judge(line.number, line.raw, partial(_event, line, reading))
 
 
 def _event(line: Line, reading: Reading) -> Event:
