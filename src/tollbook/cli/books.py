@@ -13,8 +13,19 @@ from tollbook.invoicing.run import bill as run_bill
 
 def bill(until: date | None) -> None:
     """Run the billing of every account up to `until` (default: today in the account's zone) and print what was done."""
-    report = run_bill(until, progress=lambda line: click.echo(line, err=True))
-    click.echo(report.summary())
+    try:
+        report = run_bill(until, progress=_progress)
+    except Refused as error:
+        raise click.ClickException(error.message) from None
+    for sentence in report.sentences():
+        click.echo(sentence)
+    if report.failed:
+        sys.exit(1)
+
+
+def _progress(done: int, count: int) -> None:
+    if done == count or done % 100 == 0:
+        click.echo(f"{done} of {count} accounts", err=True)
 
 
 def audit(account: str | None) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from django.conf import settings
@@ -16,8 +17,10 @@ from django.core.management import call_command
 from granian import Granian
 from granian.constants import Interfaces
 
+from tollbook.cli import calls
 from tollbook.demo import load
 from tollbook.demo.traffic import send_until
+from tollbook.errors import Refused
 from tollbook.postgres.embedded import Embedded
 from tollbook.worker import loop
 
@@ -71,7 +74,10 @@ def demo(port: int, traffic: bool) -> None:
     refuse_busy_port("127.0.0.1", port)
     started = time.monotonic()
     migrate()
-    key = load.load(say=click.echo)
+    try:
+        key = load.load(click.echo, import_records)
+    except Refused as error:
+        raise click.ClickException(error.message) from None
     children = _children("127.0.0.1", port)
     if traffic:
         children["traffic"] = [sys.executable, "-m", "tollbook", "traffic", "--url", f"http://127.0.0.1:{port}"]
@@ -80,6 +86,13 @@ def demo(port: int, traffic: bool) -> None:
         click.echo(load.welcome(port, key, traffic, time.monotonic() - started))
 
     Supervisor(children, welcome).run("127.0.0.1", port)
+
+
+def import_records(slug: str, format: str, path: Path) -> None:
+    """Import one of the demo's files, as `tollbook import-cdr` does."""
+    calls.import_cdr(
+        account=slug, format_=format, files=(path,), rules=None, timezone="UTC", rejects=None, dry_run=False
+    )
 
 
 def traffic(url: str) -> None:

@@ -1,6 +1,6 @@
 """The demo's accounts and people. All passwords are `tollbook`, which is why the demo serves the loopback address only."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from tollbook.accounts import access, user
 from tollbook.accounts.access import Rights
@@ -42,8 +42,8 @@ PEOPLE = [
 
 
 def open_accounts(actor: Actor, today: date) -> dict[str, Account]:
-    """The demo's accounts, by short name; opened a year ago on their billing day. Safe to repeat."""
-    anchor_on = add_months(today.replace(day=1), -12)
+    """The demo's accounts, by short name; opened a year ago, their last billing day five days ago. Safe to repeat."""
+    anchor_on = add_months(today - timedelta(days=5), -12)
     found = {account.slug: account for account in Account.objects.filter(slug__in=ACCOUNTS)}
     for slug, described in ACCOUNTS.items():
         if slug not in found:
