@@ -10,7 +10,8 @@ from django.db import IntegrityError, models, transaction
 from tollbook.accounts.tables import Account, User
 from tollbook.subscriptions.tables import Component
 
-BY_NAME = {"type_code": "sms", "currency": "USD", "email": "", "unit": "segments", "level": "admin"}
+BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us"}
+OF_THE_ACCOUNT = {"number", "event_id"}  # what people and machines call things by: different in every account
 BY_KIND: dict[type[models.Field], object] = {
     models.DecimalField: Decimal(1),
     models.IntegerField: 1,
@@ -33,7 +34,7 @@ def tenant_models() -> list[type[models.Model]]:
 def fill(account: Account, one: UUID) -> None:
     """A row in every tenant table. Every id of the account is `one`, so that every reference finds its row."""
     Component.objects.get_or_create(code="x", defaults={"name": "Seats", "kind": "recurring", "price": 1})
-    User.objects.create(id=one, account=account, email=f"{one}@x.example", level="admin", created_at=datetime.now(UTC))
+    User.objects.create(id=one, account=account, email=f"{one}@x.example", level="agent", created_at=datetime.now(UTC))
     left = tenant_models()
     while left:
         failed = {model: error for model in left if (error := _made(model, account, one))}
@@ -59,6 +60,8 @@ def _value(field: models.Field, account: Account, one: UUID) -> object:
         return None
     if isinstance(field, models.UUIDField):
         return one
+    if field.name in OF_THE_ACCOUNT:
+        return f"X-{account.slug}"
     if field.name in BY_NAME:
         return BY_NAME[field.name]
     if field.choices:

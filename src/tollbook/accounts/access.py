@@ -128,9 +128,7 @@ def decide(actor_user: User, request_id: UUID, grant: bool) -> AccessRequest:
     Conflict when somebody decided meanwhile, and Forbidden as `set_grants` does.
     """
     with transaction.atomic():
-        asked = AccessRequest.objects.filter(account_id=actor_user.account_id, id=request_id).first()
-        if asked is None:
-            raise NotFound("There is no such request.")
+        asked = find_request(actor_user.account_id, request_id)
         actor, user = _granter(actor_user, User(id=asked.user_id, account_id=asked.account_id))
         request = AccessRequest.objects.select_for_update().get(account_id=asked.account_id, id=asked.id)
         if request.state != RequestState.OPEN:
@@ -139,6 +137,14 @@ def decide(actor_user: User, request_id: UUID, grant: bool) -> AccessRequest:
             held = granted(user)
             _write(actor, user, {area: READ for area in Area if not held[area].read})
         return _settle(request, actor, RequestState.GRANTED if grant else RequestState.DECLINED)
+
+
+def find_request(account_id: UUID | None, request_id: UUID) -> AccessRequest:
+    """The account's request with this id. Raises NotFound, also for requests of other accounts."""
+    request = AccessRequest.objects.filter(account_id=account_id, id=request_id).first()
+    if request is None:
+        raise NotFound("There is no such request.")
+    return request
 
 
 def open_requests(account_id: UUID) -> list[Asked]:

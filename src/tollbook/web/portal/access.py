@@ -16,7 +16,7 @@ from tollbook.web.portal.page import PortalRequest, chosen, page
 from tollbook.web.sign_in import came_from, own_address
 
 
-@page(level=EDITORS, methods="GET POST")
+@page(level=EDITORS, write_level=Level.SUPER_ADMIN, methods="GET POST")
 def control_list(request: PortalRequest, id: UUID) -> HttpResponse:
     """Who may do what in Billing, for one user; Super-Admins change it."""
     shown = user.find(request.account.id, id)
@@ -63,8 +63,8 @@ def requests(request: PortalRequest) -> HttpResponse:
 @page(level=Level.SUPER_ADMIN, methods="POST")
 def decide(request: PortalRequest, request_id: UUID) -> HttpResponse:
     """Grant or decline, in one click."""
-    grant = chosen(request, "decision", {"grant": True, "decline": False})
-    decided = access.decide(request.user, request_id, grant)
+    asked = access.find_request(request.account.id, request_id)
+    decided = access.decide(request.user, asked.id, chosen(request, "decision", {"grant": True, "decline": False}))
     email = user.find(request.account.id, decided.user_id).email
     if decided.state == RequestState.GRANTED:
         messages.success(

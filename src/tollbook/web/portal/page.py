@@ -34,6 +34,7 @@ def page(
     area: Area | tuple[Area, ...] | None = None,
     write: bool = False,
     level: Level | None = None,
+    write_level: Level | None = None,
     methods: str = "GET",
     scope: bool = True,
 ) -> Callable[[View], View]:
@@ -41,7 +42,8 @@ def page(
 
     - Not signed in (or deactivated since): to sign in, and back here. Staff: to the desk.
     - `area`: needs Read in it (a tuple: in any of them), and Write for every method but GET; `write=True`: for GET too.
-      Otherwise the page that says who can grant access, with status 403. `level`: the lowest level let in, 403 below.
+      Otherwise the page that says who can grant access, with status 403. `level`: the lowest level let in, 403 below;
+      `write_level`: the lowest that may use other methods than GET.
     - `methods`: what the view answers, such as `"GET POST"`; HEAD comes with GET.
     - View and template run in one transaction as the portal's role, which sees the account's rows only; an exception rolls
       it back. `request.account`, `request.rights`, the account's time zone and language are set.
@@ -50,7 +52,7 @@ def page(
     """
     areas = area if isinstance(area, tuple) else () if area is None else (area,)
     allowed = tuple(methods.split()) + (("HEAD",) if "GET" in methods.split() else ())
-    declared = Declared("portal", areas, write, level, allowed)
+    declared = Declared("portal", areas, write, level, write_level, allowed)
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -98,8 +100,9 @@ def _turned_away(request: HttpRequest, declared: Declared) -> HttpResponse | Non
 
 def _refusal(request: PortalRequest, declared: Declared) -> HttpResponse | None:
     """The page without access, None when the user may go on. Raises Forbidden for what no grant could change."""
-    if declared.level and not at_least(request.user, declared.level):
-        raise Forbidden(f"This page is for {declared.level.label}s{_and_higher(declared.level)}.")
+    lowest = declared.level_for(request.method or "")
+    if lowest and not at_least(request.user, lowest):
+        raise Forbidden(f"This is for {lowest.label}s{_and_higher(lowest)}.")
     request.rights = access.rights(request.user)
     if not declared.areas:
         return None

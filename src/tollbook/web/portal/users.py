@@ -80,8 +80,9 @@ def person(request: PortalRequest, id: UUID) -> HttpResponse:
 @page(level=EDITORS, methods="POST")
 def switch(request: PortalRequest, id: UUID) -> HttpResponse:
     """Deactivate a user or let them in again."""
+    shown = user.find(request.account.id, id)
     active = chosen(request, "active", {"on": True, "off": False})
-    changed = user.set_active(request.user, user.find(request.account.id, id), active)
+    changed = user.set_active(request.user, shown, active)
     done = "can sign in again" if active else "is deactivated. Open sessions end with their next click"
     messages.success(request, f"{changed.email} {done}.")
     return redirect("portal:user", id)
