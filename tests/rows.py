@@ -10,7 +10,7 @@ from django.db import IntegrityError, models, transaction
 from tollbook.accounts.tables import Account, User
 from tollbook.subscriptions.tables import Component
 
-BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us"}
+BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us", "tax": Decimal(0)}
 OF_THE_ACCOUNT = {"number", "event_id"}  # what people and machines call things by: different in every account
 BY_KIND: dict[type[models.Field], object] = {
     models.DecimalField: Decimal(1),

@@ -9,7 +9,8 @@ TOLLBOOK_HOSTS            host names served, comma-separated (default: loopback 
 TOLLBOOK_TLS              "on" behind a TLS proxy: secure cookies, HSTS, trusted X-Forwarded-Proto
 TOLLBOOK_MAIL             smtp://user:password@host:port (smtps:// for TLS from the start); without it no mail is sent
 TOLLBOOK_MAIL_FROM        the sender of mail (default: the operator's email)
-TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT
+TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT,
+                          PAYMENT_INSTRUCTIONS, LOGO (an SVG file for invoices: shapes only, at most 32 KB)
 TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
 """
 
@@ -163,6 +164,7 @@ STORAGES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
+_LOGO = os.environ.get("TOLLBOOK_OPERATOR_LOGO")
 OPERATOR = {
     "name": os.environ.get("TOLLBOOK_OPERATOR_NAME", "Tollbook"),
     "legal_name": os.environ.get("TOLLBOOK_OPERATOR_LEGAL_NAME", ""),
@@ -172,6 +174,7 @@ OPERATOR = {
     "email": os.environ.get("TOLLBOOK_OPERATOR_EMAIL", ""),
     "phone": os.environ.get("TOLLBOOK_OPERATOR_PHONE", ""),
     "accent": os.environ.get("TOLLBOOK_OPERATOR_ACCENT", "#1f5fbf"),
+    "logo_svg": Path(_LOGO).read_text(encoding="utf-8") if _LOGO else "",
     "payment_instructions": os.environ.get("TOLLBOOK_OPERATOR_PAYMENT_INSTRUCTIONS", ""),
 }
 

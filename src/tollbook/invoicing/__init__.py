@@ -4,7 +4,8 @@ tables       number series, invoices, lines, open balances, settlements, the doc
 seller       who issues: the operator's name, address, tax id, from the settings
 issue        draw the next number, copy what is printed, post to the ledger: one transaction
 settle       apply a payment to an invoice
-history      what Invoice History shows: status, filters, sorting, pages, totals
+status       Paid, Posted, Unpaid, Overdue: derived by one table of rules, in Python and in SQL
+history      what Invoice History shows: filters, sorting, pages, totals
 run          the month's invoices from subscriptions, safely repeatable
 file         the PDF of an invoice, typeset once and kept
 document/    the typesetting

@@ -57,6 +57,13 @@ class Invoice(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "number"], name="invoice_number_once"),
             models.UniqueConstraint(fields=["account_id", "kind", "cause"], name="invoice_cause_once"),
+            models.CheckConstraint(
+                condition=models.Q(due_on__gte=models.F("issued_on"), grace_until_on__gte=models.F("due_on")),
+                name="invoice_days_in_order",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(total=models.F("subtotal") + models.F("tax")), name="invoice_adds_up"
+            ),
         ]
         indexes = [
             models.Index(fields=["account_id", "-issued_on", "-sequence"], name="invoice_newest_first"),
@@ -140,6 +147,7 @@ class Settlement(models.Model):
             models.UniqueConstraint(fields=["account_id", "invoice_id", "payment_id"], name="settled_once"),
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="settlement_positive"),
         ]
+        indexes = [models.Index(fields=["account_id", "payment_id"], name="settlement_of_payment")]
 
 
 class InvoiceFile(models.Model):

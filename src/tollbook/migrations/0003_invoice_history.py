@@ -1,4 +1,4 @@
-"""Invoice History from one narrow table, setup fees billed once by constraint, subscriptions taken back before they begin."""
+"""Invoice History from one narrow table, setup fees billed once, subscriptions taken back before they begin."""
 
 from datetime import timedelta
 

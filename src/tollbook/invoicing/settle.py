@@ -1,0 +1,88 @@
+"""Apply a payment to an invoice: never twice, never more than is owed, never more than was paid."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.ledger.post import Movement, Side, post
+from tollbook.money.amount import to_minor
+from tollbook.postgres import wake
+from tollbook.postgres.ids import new_id
+from tollbook.postgres.named import load
+
+SQL = load(__file__)
+
+
+class Overpaid(Conflict):
+    """More than is owed on the invoice, or more than is left of the payment; nothing was changed."""
+
+    code = "overpaid"
+
+
+class SettledOtherwise(Conflict):
+    """This payment was applied to this invoice before, with another amount; nothing was changed."""
+
+    code = "settled_otherwise"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    number: str
+    balance: Decimal
+    invoice_currency: str
+    currency: str
+    gateway: str
+    paid: Decimal
+    used: Decimal
+    known: Decimal | None
+
+
+def settle(account_id: UUID, invoice_id: UUID, payment_id: UUID, amount: Decimal) -> Decimal:
+    """Take `amount` of a payment off what is owed on an invoice; answers the new balance, in the invoice's currency.
+
+    Transaction: the caller's, required. Locks: the account's row (settlements of an account take turns), then the open
+    balance. Posts Dr clearing:<gateway>, Cr receivable. Repeating a settlement with the same amount changes nothing.
+    Raises NotFound, Invalid (amount not positive or too fine, other currency), Overpaid and SettledOtherwise.
+    """
+    wanted = {"account_id": account_id, "invoice_id": invoice_id, "payment_id": payment_id, "amount": amount}
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["lock_account"], wanted)
+        cursor.execute(SQL["look"], wanted)
+        found = cursor.fetchone()
+        if found is None:
+            raise NotFound("There is no such invoice or no such payment.")
+        facts = _Facts(*found)
+        if facts.known == amount:
+            return facts.balance
+        _check(facts, amount)
+        cursor.execute(SQL["take_off"], wanted)
+        [balance] = cursor.fetchone()
+        settlement_id = new_id()
+        cursor.execute(SQL["insert_settlement"], {**wanted, "id": settlement_id})
+    _post(account_id, settlement_id, facts, amount)
+    return balance
+
+
+def _check(facts: _Facts, amount: Decimal) -> None:
+    if facts.known is not None:
+        raise SettledOtherwise(f"{facts.known} of this payment was applied to {facts.number} before.")
+    if facts.currency != facts.invoice_currency:
+        raise Invalid(
+            f"{facts.number} is in {facts.invoice_currency}, the payment in {facts.currency}.", field="payment"
+        )
+    if not amount.is_finite() or amount <= 0 or to_minor(amount, facts.currency) != amount:
+        raise Invalid("The amount is more than zero and no finer than the currency can be paid.", field="amount")
+    if amount > facts.balance:
+        raise Overpaid(f"{facts.balance} is owed on {facts.number}; {amount} is more.", owed=str(facts.balance))
+    if amount > facts.paid - facts.used:
+        raise Overpaid(f"{facts.paid - facts.used} is left of this payment; {amount} is more.")
+
+
+def _post(account_id: UUID, settlement_id: UUID, facts: _Facts, amount: Decimal) -> None:
+    sides = [Side(f"clearing:{facts.gateway}", amount), Side("receivable", -amount)]
+    movement = Movement(new_id(), "settlement", str(settlement_id), sides, f"Payment of {facts.number}")
+    post(account_id, facts.currency, [movement])
+    wake.tell(account_id)

@@ -1,0 +1,67 @@
+"""The status people see, derived from balance and days and never stored: one table of rules, for Python and for SQL.
+
+Paid      balance is zero
+Posted    balance > 0, before its due date
+Unpaid    balance > 0, due date reached, still within the grace days (the last of them is `grace_until_on`)
+Overdue   balance > 0, grace days over
+"""
+
+import operator
+from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from tollbook.money.amount import ZERO
+
+
+class Status(StrEnum):
+    """What an invoice's status can be, the most pressing first: the order when sorted by status."""
+
+    OVERDUE = "overdue"
+    UNPAID = "unpaid"
+    POSTED = "posted"
+    PAID = "paid"
+
+    @property
+    def label(self) -> str:
+        """The word on the page."""
+        return self.value.capitalize()
+
+
+# Every comparison must hold. `today` is the account's local day. The rules exclude one another and leave nothing out,
+# because constraints keep balances from going below zero and grace days from ending before the due date. Zero is asked
+# for by `<=`: under row-level security the planner knows nothing of balances and would take `=` for a rare case.
+RULES: dict[Status, tuple[tuple[str, str, str], ...]] = {
+    Status.OVERDUE: (("balance", ">", "zero"), ("grace_until_on", "<", "today")),
+    Status.UNPAID: (("balance", ">", "zero"), ("due_on", "<=", "today"), ("today", "<=", "grace_until_on")),
+    Status.POSTED: (("balance", ">", "zero"), ("today", "<", "due_on")),
+    Status.PAID: (("balance", "<=", "zero"),),
+}
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+}
+_IN_SQL = {"zero": "0", "today": "%(today)s::date"}
+
+
+def status_of(balance: Decimal, due_on: date, grace_until_on: date, today: date) -> Status:
+    """The status of an invoice on the account's local day `today`."""
+    facts = {"balance": balance, "due_on": due_on, "grace_until_on": grace_until_on, "today": today, "zero": ZERO}
+    for status, rule in RULES.items():
+        if all(_COMPARE[sign](facts[left], facts[right]) for left, sign, right in rule):
+            return status
+    raise AssertionError(f"no status for {facts}")
+
+
+def condition(statuses: Iterable[Status]) -> str:
+    """The same as an SQL condition on balance, due_on and grace_until_on, with the parameter `today`; none: FALSE."""
+    return " OR ".join(f"({_rule_in_sql(status)})" for status in statuses) or "FALSE"
+
+
+def _rule_in_sql(status: Status) -> str:
+    return " AND ".join(
+        f"{_IN_SQL.get(left, left)} {sign} {_IN_SQL.get(right, right)}" for left, sign, right in RULES[status]
+    )
