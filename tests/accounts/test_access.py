@@ -128,11 +128,11 @@ def test_grants_are_in_the_trail_with_before_and_after(them: People) -> None:
     assert [(line.target, line.actor_name, line.before, line.after) for line in lines] == [
         (
             "user/admin@northwind.example", "owner@northwind.example",
-            {"Minutes/Credits": "none"}, {"Minutes/Credits": "Read and Write"},
+            {"Minutes/Credits": "No access"}, {"Minutes/Credits": "Read and Write"},
         ),
         (
             "user/admin@northwind.example", "owner@northwind.example",
-            {"Minutes/Credits": "Read and Write", "Invoice History": "none"},
+            {"Minutes/Credits": "Read and Write", "Invoice History": "No access"},
             {"Minutes/Credits": "Read", "Invoice History": "Read"},
         ),
     ]  # fmt: skip

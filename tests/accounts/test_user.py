@@ -169,8 +169,8 @@ def test_every_change_is_in_the_trail_with_before_and_after(them: People) -> Non
     assert [(line.action, line.before, line.after) for line in lines] == [
         ("user.rename", {"name": "Agent"}, {"name": "Ada"}),
         ("user.change_level", {"level": "Agent"}, {"level": "Manager"}),
-        ("user.deactivate", {"is_active": True}, {"is_active": False}),
-        ("user.reactivate", {"is_active": False}, {"is_active": True}),
+        ("user.deactivate", {"status": "Active"}, {"status": "Deactivated"}),
+        ("user.reactivate", {"status": "Deactivated"}, {"status": "Active"}),
         ("user.new_link", None, None),
     ]
     assert {line.target for line in lines} == {"user/agent@northwind.example"}

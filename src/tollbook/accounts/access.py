@@ -27,7 +27,7 @@ class Rights:
     write: bool = False
 
     def __str__(self) -> str:
-        return "Read and Write" if self.write else "Read" if self.read else "none"
+        return "Read and Write" if self.write else "Read" if self.read else "No access"
 
 
 NONE, READ, ALL = Rights(), Rights(read=True), Rights(read=True, write=True)

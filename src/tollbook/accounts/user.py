@@ -133,7 +133,11 @@ def set_active(actor_user: User, user: User, active: bool) -> User:
         if active and actor.level != Level.STAFF and not access.covers(access.rights(actor), access.granted(user)):
             raise Forbidden("This user has rights in Billing that you lack; a Super-Admin can reactivate them.")
         before, user.is_active = user.is_active, active
-        _save(actor, user, "user.reactivate" if active else "user.deactivate", "is_active", before, active)
+        if before != active:
+            user.save(update_fields=["is_active"])
+            verb = "reactivate" if active else "deactivate"
+            words = {False: {"status": "Deactivated"}, True: {"status": "Active"}}
+            _note(user, actor_of(actor), f"user.{verb}", before=words[before], after=words[active])
 
     return _edit(actor_user, user, change, demotes=not active)
 

@@ -258,8 +258,17 @@ def test_a_link_is_refused_for_who_has_rights_that_one_lacks(them: People) -> No
 def test_the_audit_trail_tells_who_changed_what_to_super_admins(them: People) -> None:
     as_(them.owner).post(f"/users/{them.agent.id}/", {"name": "Agent", "level": "manager"})
     page = text(as_(them.owner).get("/audit/"))
-    assert "owner@northwind.example User: change level user/agent@northwind.example level: Agent → Manager" in page
+    assert "owner@northwind.example Level changed agent@northwind.example Level: Agent → Manager" in page
     assert as_(them.admin).get("/audit/").status_code == 403
+
+
+def test_what_waits_for_a_super_admin_is_counted_at_the_menu(them: People) -> None:
+    access.ask(them.admin)
+    access.ask(them.agent)
+    badge = '<span class="badge">2<span class="visually-hidden"> requests for access</span></span>'
+    assert as_(them.owner).get("/").content.decode().count(badge) == 2
+    for other in (them.admin, them.stranger):
+        assert "badge" not in as_(other).get("/").content.decode()
 
 
 def test_the_audit_trail_is_paged(them: People) -> None:

@@ -1,7 +1,11 @@
 """Signing in and out, and the way back to the page that was asked for."""
 
+import re
+
 import pytest
-from django.test import Client
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client, override_settings
 
 from tests.people import PASSWORD, People, people
 from tollbook.accounts import user
@@ -9,6 +13,8 @@ from tollbook.accounts import user
 
 @pytest.fixture
 def them(db) -> People:
+    cache.clear()  # what was counted against guessing
+    mail.outbox.clear()
     return people()
 
 
@@ -100,3 +106,22 @@ def test_the_pages_around_signing_in_stand_in_the_frame(client: Client, them: Pe
     page = client.get(path)
     assert page.status_code == 200
     assert b"<main" in page.content and b"/brand.css" in page.content
+
+
+def test_without_mail_nobody_is_told_to_wait_for_one(client: Client, them: People) -> None:
+    assert b"does not send email yet" in client.get("/password/reset/").content
+
+
+@override_settings(EMAIL_HOST="mail.example")
+def test_a_forgotten_password_is_set_anew_by_a_link_in_a_mail(client: Client, them: People) -> None:
+    assert client.post("/password/reset/", {"email": them.agent.email})["Location"] == "/password/reset/sent/"
+    assert [one.to for one in mail.outbox] == [[them.agent.email]]
+    assert "Somebody, probably you, asked for a new password for agent@northwind.example." in mail.outbox[0].body
+    link = re.search(r"http://testserver(/password/set/\S+)", mail.outbox[0].body)[1]
+    assert b"Choose a new password" in client.get(link, follow=True).content
+
+
+@override_settings(EMAIL_HOST="mail.example")
+def test_who_has_no_user_here_is_not_told_so_and_gets_no_mail(client: Client, them: People) -> None:
+    assert client.post("/password/reset/", {"email": "nobody@x.example"})["Location"] == "/password/reset/sent/"
+    assert mail.outbox == []
