@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -85,7 +86,8 @@ def demo(port: int, traffic: bool) -> None:
     def welcome() -> None:
         click.echo(load.welcome(port, key, traffic, time.monotonic() - started))
 
-    Supervisor(children, welcome).run("127.0.0.1", port)
+    log_file = settings.HOME / "demo.log"
+    Supervisor(children, welcome, log_file).run("127.0.0.1", port)
 
 
 def import_records(slug: str, format: str, path: Path) -> None:
@@ -123,11 +125,14 @@ def _children(host: str, port: int) -> dict[str, list[str]]:
 class Supervisor:
     """Keeps child processes (and the embedded database) running; starts one again when it dies; stops all in order."""
 
-    def __init__(self, commands: dict[str, list[str]], when_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, commands: dict[str, list[str]], when_ready: Callable[[], None], log_file: Path | None = None
+    ) -> None:
         self._commands = commands
         self._when_ready = when_ready
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._stop = threading.Event()
+        self._log_file = log_file
         self._database = Embedded() if _embedded() else None
 
     def run(self, host: str, port: int) -> None:
@@ -145,7 +150,10 @@ class Supervisor:
 
     def _start(self, name: str) -> None:
         # A session of its own: the terminal's Ctrl-C reaches only us, and we stop the children in order.
-        self._running[name] = subprocess.Popen(self._commands[name], start_new_session=True)
+        with open(self._log_file, "ab") if self._log_file else nullcontext() as output:
+            self._running[name] = subprocess.Popen(
+                self._commands[name], start_new_session=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
 
     def _wait_until_serving(self, host: str, port: int) -> None:
         while not self._stop.wait(0.05):
@@ -153,7 +161,8 @@ class Supervisor:
                 if probe.connect_ex((host, port)) == 0:
                     return self._when_ready()
             if self._running["web"].poll() is not None:
-                raise click.ClickException("The web server did not start; see the lines above.")
+                where = f"see {self._log_file}" if self._log_file else "see the lines above"
+                raise click.ClickException(f"The web server did not start; {where}.")
 
     def _mend(self) -> None:
         if self._database is not None and self._database.pid is None:
@@ -165,14 +174,15 @@ class Supervisor:
                 self._start(name)
 
     def _end_all(self) -> None:
-        for process in reversed(self._running.values()):
+        """Last started, first ended: the traffic hangs up its calls while there is still a server to tell."""
+        for name in reversed(self._running):
+            process = self._running[name]
             if process.poll() is None:
                 process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for process in self._running.values():
             try:
-                process.wait(max(0.1, deadline - time.monotonic()))
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
+                log.error("%s does not end; killed", name)
                 process.kill()
                 process.wait()
 

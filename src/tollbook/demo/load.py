@@ -82,7 +82,8 @@ def welcome(port: int, api_key: str, traffic: bool, took_seconds: float) -> str:
   Sign in with password {people.PASSWORD} as
 {emails}
 
-  {moving} Ctrl-C stops everything; the data stays in {settings.HOME}.
+  {moving} Ctrl-C stops everything.
+  Data and log (demo.log) stay in {settings.HOME}.
 """
 
 

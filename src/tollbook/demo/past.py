@@ -56,15 +56,20 @@ class Bought:
 
 BOUGHT = {
     "northwind": [
-        Bought("email", "60", "40", "10"),
+        Bought("email", "150", "50", "20"),
         Bought("ringless_voicemail", "150", "100", "25"),
         Bought("speech_to_text", "250", "150", "50"),
-        Bought("conversational_ai", "900", "500", "100"),
-        Bought("sms", "120", "25", "10"),
+        Bought("conversational_ai", "500", "300", "75"),
+        Bought("sms", "115", "25", "10"),
         Bought("inbound", "600", "300", "75", automatic=False),
         Bought("outbound", "500", "500", "50"),
     ],
-    "contoso": [Bought("sms", "25", "25", "5"), Bought("inbound", "50", "50", "10"), Bought("outbound", "50", "50", "10")],
+    "contoso": [
+        Bought("conversational_ai", "25", "25", "5"),
+        Bought("sms", "25", "25", "5"),
+        Bought("inbound", "50", "50", "10"),
+        Bought("outbound", "50", "50", "10"),
+    ],
 }
 SHORT_PAID_PERIOD = 10
 """The period whose invoice was paid in part, and so is overdue by now."""
