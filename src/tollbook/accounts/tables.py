@@ -182,6 +182,22 @@ class ApiKey(models.Model):
         indexes = [models.Index(fields=["prefix"], name="api_key_by_prefix")]
 
 
+class RememberedAnswer(models.Model):
+    """What was answered to a request that came with an Idempotency-Key, and the digest of that request. Forgotten by age."""
+
+    pk = models.CompositePrimaryKey("account_id", "key")
+    account_id = models.UUIDField()
+    key = models.CharField(max_length=200)
+    request_digest = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField()
+    answer = models.TextField()
+    answered_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "remembered_answer"
+        indexes = [models.Index(fields=["answered_at"], name="remembered_by_age")]
+
+
 class AuditEntry(models.Model):
     """Who changed what, when, before and after. Append-only; `account_id` is the operator's id for shared settings."""
 

@@ -83,7 +83,7 @@ def _fault_of_text(event: Event) -> Fault | None:
         return Fault("bad_number", "to and from must be printable text.")
     try:
         size = len(attributes_json(event))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return Fault("bad_attributes", "The attributes must be JSON: valid Unicode, no NUL characters, finite numbers.")
     if size > LARGEST_ATTRIBUTES:
         return Fault("bad_attributes", f"The attributes take more than {LARGEST_ATTRIBUTES} characters of JSON.")

@@ -51,12 +51,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An open hold, as it was answered."""
+    """An open hold, as it was answered. `final_unit` when what is left can't pay for another slice like the last one."""
 
     id: UUID
     event_id: str
     items: tuple[Wanted, ...]
     expires_at: datetime
+    final_unit: bool = False
 
 
 def overdraft_of(account: Account) -> Decimal:
@@ -79,7 +80,7 @@ def place(account: Account, event_id: str, items: Sequence[Wanted], ttl: timedel
     Raises InsufficientCredit (nothing held) and Conflict when an open hold exists for the event.
     """
     wallets = _locked(account.id, items)
-    _check_available(account, wallets, items)
+    left = _take_from_available(account, wallets, items)
     hold_id = new_id()
     with connection.cursor() as cursor:
         cursor.execute(SQL["open_hold"], {"account_id": account.id, "id": hold_id, "event_id": event_id, "ttl": ttl})
@@ -89,7 +90,7 @@ def place(account: Account, event_id: str, items: Sequence[Wanted], ttl: timedel
         cursor.execute(SQL["add_items"], _item_columns(account.id, hold_id, wallets, items))
     _move(account.id, hold_id, event_id, "reserve", [(wallets[item.type_code].id, item.amount) for item in items])
     wake.tell(account.id)
-    return Placed(hold_id, event_id, tuple(items), opened[1])
+    return Placed(hold_id, event_id, tuple(items), opened[1], _is_final(left, items))
 
 
 def extend(account: Account, hold_id: UUID, more: Sequence[Wanted], ttl: timedelta) -> Placed:
@@ -100,7 +101,7 @@ def extend(account: Account, hold_id: UUID, more: Sequence[Wanted], ttl: timedel
     """
     items = items_of(account.id, hold_id)
     wallets = _locked(account.id, more)
-    _check_available(account, wallets, more)
+    left = _take_from_available(account, wallets, more)
     positions = {item.type_code: item.position for item in items}
     if any(wanted.type_code not in positions for wanted in more):
         raise Invalid("Only what is held can be extended; place another hold for another type.", field="items")
@@ -121,7 +122,8 @@ def extend(account: Account, hold_id: UUID, more: Sequence[Wanted], ttl: timedel
         )
     _move(account.id, hold_id, row[0], "extend", [(wallets[wanted.type_code].id, wanted.amount) for wanted in more])
     wake.tell(account.id)
-    return Placed(hold_id, row[0], tuple(map(_wanted, items_of(account.id, hold_id))), row[1])
+    held = tuple(map(_wanted, items_of(account.id, hold_id)))
+    return Placed(hold_id, row[0], held, row[1], _is_final(left, more))
 
 
 def close(account_id: UUID, hold_id: UUID, state: HoldState, reason: str = "") -> bool:
@@ -148,7 +150,14 @@ def close(account_id: UUID, hold_id: UUID, state: HoldState, reason: str = "") -
 
 def release(account_id: UUID, hold_id: UUID, reason: str = "") -> None:
     """Let a hold's money go without a debit. Own transaction; safe to repeat. Raises NotFound and HoldIsOver."""
-    if in_transaction(lambda: close(account_id, hold_id, HoldState.RELEASED, reason)):
+    in_transaction(lambda: release_within(account_id, hold_id, reason))
+
+
+def release_within(account_id: UUID, hold_id: UUID, reason: str = "") -> None:
+    """As `release`, inside the caller's transaction; locks the hold's wallets, then the hold."""
+    if not reason.isprintable():
+        raise Invalid("The reason must be printable text.", field="reason")
+    if close(account_id, hold_id, HoldState.RELEASED, reason):
         return
     if find(account_id, hold_id).state != HoldState.RELEASED:
         raise HoldIsOver("This hold is over; there is nothing to release.")
@@ -171,6 +180,14 @@ def find(account_id: UUID, hold_id: UUID) -> Hold:
     if hold is None:
         raise NotFound("There is no such hold.")
     return hold
+
+
+def account_of(hold_id: UUID) -> UUID:
+    """The account that a hold belongs to, for a caller who may see every account. Raises NotFound."""
+    account_id = Hold.objects.filter(id=hold_id).values_list("account_id", flat=True).first()
+    if account_id is None:
+        raise NotFound("There is no such hold.")
+    return account_id
 
 
 def items_of(account_id: UUID, hold_id: UUID) -> list[HoldItem]:
@@ -197,7 +214,8 @@ def _locked(account_id: UUID, items: Sequence[Wanted]) -> dict[str, Locked]:
     return wallets
 
 
-def _check_available(account: Account, wallets: dict[str, Locked], items: Sequence[Wanted]) -> None:
+def _take_from_available(account: Account, wallets: dict[str, Locked], items: Sequence[Wanted]) -> dict[str, Decimal]:
+    """What will be available in each wallet once the items are held. Raises InsufficientCredit."""
     overdraft = overdraft_of(account)
     available = {code: wallet.balance - wallet.held + overdraft for code, wallet in wallets.items()}
     if any(available[item.type_code] < item.amount or available[item.type_code] <= 0 for item in items):
@@ -205,6 +223,11 @@ def _check_available(account: Account, wallets: dict[str, Locked], items: Sequen
             "There is too little credit for this.",
             available={code: f"{max(amount, ZERO):.6f}" for code, amount in available.items()},
         )
+    return {item.type_code: available[item.type_code] - item.amount for item in items}
+
+
+def _is_final(left: dict[str, Decimal], slice: Sequence[Wanted]) -> bool:
+    return any(left[item.type_code] < item.amount or left[item.type_code] <= 0 for item in slice)
 
 
 def _item_columns(account_id: UUID, hold_id: UUID, wallets: dict[str, Locked], items: Sequence[Wanted]) -> dict:

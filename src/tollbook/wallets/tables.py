@@ -66,6 +66,7 @@ class Hold(models.Model):
         indexes = [
             models.Index(fields=["expires_at"], condition=models.Q(state="open"), name="hold_to_expire"),
             models.Index(fields=["account_id", "event_id"], name="hold_of_event"),
+            models.Index(fields=["id"], name="hold_by_id"),  # a platform-wide key names a hold by its id alone
         ]
 
 

@@ -2,6 +2,7 @@
 
 from django.forms import Form
 
+from tollbook.accounts.remember import KeyReused
 from tollbook.errors import Conflict, Forbidden, Invalid, NotFound, Refused, TryLater
 from tollbook.wallets.hold import InsufficientCredit
 
@@ -11,6 +12,7 @@ _STATUS: dict[type[Refused], int] = {
     Forbidden: 403,
     Conflict: 409,
     InsufficientCredit: 402,
+    KeyReused: 422,
     TryLater: 503,
     Refused: 400,
 }

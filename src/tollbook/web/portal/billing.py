@@ -7,7 +7,6 @@ from django.urls import path
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Area
-from tollbook.invoicing import history
 from tollbook.subscriptions.fees import fees
 from tollbook.wallets.gauge import prepaid_credit
 from tollbook.web.portal.page import PortalRequest, page
@@ -32,9 +31,6 @@ def figures(request: PortalRequest) -> dict[str, Any]:
     found: dict[str, Any] = {"currency": account.currency} | dict.fromkeys(FIGURES)
     if request.rights[Area.CREDITS].read:
         found["prepaid_credit"] = prepaid_credit(account.id)
-    if request.rights[Area.INVOICES].read:
-        owed = history.owed(account.id, today_in(account))
-        found["amount_due"], found["overdue_count"] = owed.amount, owed.overdue_count
     if request.rights[Area.SUBSCRIPTIONS].read:
         coming = fees(account, today_in(account))
         found["next_charge_on"], found["next_charge_amount"] = coming.next_charge_on, coming.next_charge_amount

@@ -1,0 +1,14 @@
+"""Machines' door: the API of a switch, a dialer, an operator's own systems. JSON in, JSON out, errors per RFC 9457.
+
+app            the application: routes, limits, the OpenAPI document
+edge           around every request: its id, one line of log, headers
+threads        the bounded pool in which handlers use the database
+auth           whose key it is, what it is for, which accounts it reaches
+bodies         what is sent: decoded without a float ever touching an amount
+idempotency    a repeated request with its Idempotency-Key gets its first answer
+numbers        how amounts and quantities are written in answers
+problems       every error as application/problem+json
+usage          POST /usage
+holds          POST /holds, extend, capture, release
+health         /healthz and /readyz
+"""

@@ -1,0 +1,185 @@
+"""POST /holds, extend, capture, release: prepaid authorisation of something in progress, such as a live call."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.params import FromPath, RawBody
+
+from tollbook.accounts.tables import Account
+from tollbook.errors import Invalid
+from tollbook.usage import capture as captures
+from tollbook.usage.capture import Item
+from tollbook.usage.tables import UsageEvent
+from tollbook.wallets import hold as holds
+from tollbook.wallets.hold import Placed
+from tollbook.web.api import idempotency
+from tollbook.web.api.auth import JSON, Caller
+from tollbook.web.api.bodies import CaptureBody, ExtendBody, ItemBody, PlaceBody, ReleaseBody, decode
+from tollbook.web.api.numbers import money, plain
+
+CallerRequest = Request[Any, Caller, Any]
+
+
+class HeldItem(msgspec.Struct):
+    """What is set aside: the quantity it covers, in the type's unit, and the money, in the account's currency."""
+
+    type: str
+    granted_quantity: Decimal
+    held: Decimal
+
+
+class HoldAnswer(msgspec.Struct):
+    """An open hold. `final_unit` when the credit left can't pay for another slice like this one."""
+
+    id: UUID
+    event_id: str
+    state: str
+    items: list[HeldItem]
+    final_unit: bool
+    expires_at: datetime
+
+
+class DebitAnswer(msgspec.Struct):
+    """One debited event, with the arithmetic: raw and billed quantity, rate in cents per unit, cost in the currency."""
+
+    id: str
+    type: str
+    quantity: Decimal
+    billed_quantity: Decimal
+    rate_cents: Decimal
+    cost: Decimal
+
+
+class CaptureAnswer(msgspec.Struct):
+    """A captured hold. `duplicates` counts debits that the call record had made already."""
+
+    id: UUID
+    event_id: str
+    state: str
+    accepted: int
+    duplicates: int
+    debits: list[DebitAnswer]
+
+
+class ReleaseAnswer(msgspec.Struct):
+    """A hold that was let go."""
+
+    id: UUID
+    state: str
+
+
+@post("/holds", status_code=201, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+def place_hold(request: CallerRequest, body: RawBody) -> Response[HoldAnswer]:
+    """Set money aside for something about to happen. 402, with what is available, when there is too little."""
+    asked = decode(PlaceBody, body)
+    account = request.auth.account_or_own(asked.account)
+    items = _listed(asked.items, _single(asked))
+
+    def work() -> HoldAnswer:
+        return _held(captures.reserve_within(account, asked.event_id, items, asked.ttl_seconds))
+
+    return idempotency.answer(request, account.id, body, 201, work)
+
+
+@post("/holds/{hold_id:uuid}/extend", status_code=200, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+def extend_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) -> Response[HoldAnswer]:
+    """Set more aside for something that goes on, and prolong. A refusal leaves the hold as it was."""
+    asked = decode(ExtendBody, body)
+    account = request.auth.account_of_hold(hold_id)
+
+    def work() -> HoldAnswer:
+        more = _listed(asked.items, _bare(account, hold_id, asked.quantity, asked.amount))
+        return _held(captures.extend_within(account, hold_id, more, asked.ttl_seconds))
+
+    return idempotency.answer(request, account.id, body, 200, work)
+
+
+@post("/holds/{hold_id:uuid}/capture", status_code=200, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+def capture_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) -> Response[CaptureAnswer]:
+    """Debit what was used, once, and let the rest go."""
+    asked = decode(CaptureBody, body)
+    account = request.auth.account_of_hold(hold_id)
+
+    def work() -> CaptureAnswer:
+        used = _listed(asked.items, _bare(account, hold_id, asked.quantity, None))
+        done = captures.capture_within(account, hold_id, used, asked.occurred_at, asked.attributes or {})
+        if asked.event_id not in (None, done.event_id):
+            raise Invalid("This hold was placed for another event.", field="event_id")
+        return CaptureAnswer(
+            id=hold_id,
+            event_id=done.event_id,
+            state="captured",
+            accepted=done.recorded.accepted,
+            duplicates=done.recorded.duplicates,
+            debits=_debits(account, done.event_ids),
+        )
+
+    return idempotency.answer(request, account.id, body, 200, work)
+
+
+@post("/holds/{hold_id:uuid}/release", status_code=200, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+def release_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) -> Response[ReleaseAnswer]:
+    """Let the money go without a debit."""
+    asked = decode(ReleaseBody, body or b"{}")
+    account = request.auth.account_of_hold(hold_id)
+
+    def work() -> ReleaseAnswer:
+        holds.release_within(account.id, hold_id, asked.reason)
+        return ReleaseAnswer(hold_id, "released")
+
+    return idempotency.answer(request, account.id, body, 200, work)
+
+
+def _listed(items: list[ItemBody] | None, single: Item | None) -> list[Item]:
+    """The items asked for, whether they came as a list or one stood alone."""
+    if (items is None) == (single is None):
+        raise Invalid("Send either a list of items or one item, not both.", field="items")
+    return [single] if single else [_item(item) for item in items or []]
+
+
+def _item(told: ItemBody) -> Item:
+    return Item(told.type, told.quantity, told.amount, told.to or "", told.sender or "")
+
+
+def _single(asked: PlaceBody) -> Item | None:
+    given = (asked.type, asked.quantity, asked.amount, asked.to, asked.sender)
+    if all(value is None for value in given):
+        return None
+    if asked.type is None:
+        raise Invalid("Name the credit type.", field="type")
+    return Item(asked.type, asked.quantity, asked.amount, asked.to or "", asked.sender or "")
+
+
+def _bare(account: Account, hold_id: UUID, quantity: Decimal | None, amount: Decimal | None) -> Item | None:
+    """A quantity or amount that names no type is of the hold's only one."""
+    held = holds.items_of(account.id, hold_id)
+    if quantity is None and amount is None:
+        return None
+    if len(held) > 1:
+        raise Invalid("This hold has several items: list them.", field="items")
+    return Item(held[0].type_code, quantity, amount)
+
+
+def _held(placed: Placed) -> HoldAnswer:
+    items = [HeldItem(item.type_code, plain(item.quantity), money(item.amount)) for item in placed.items]
+    return HoldAnswer(placed.id, placed.event_id, "open", items, placed.final_unit, placed.expires_at)
+
+
+def _debits(account: Account, event_ids: Sequence[str]) -> list[DebitAnswer]:
+    events = UsageEvent.objects.filter(account_id=account.id, event_id__in=event_ids).order_by("event_id")
+    return [
+        DebitAnswer(
+            id=one.event_id,
+            type=one.type_code,
+            quantity=plain(one.quantity),
+            billed_quantity=plain(one.billed_quantity),
+            rate_cents=plain(one.rate_cents),
+            cost=money(one.cost),
+        )
+        for one in events
+    ]

@@ -1,0 +1,145 @@
+"""POST /usage: up to 10,000 events of any accounts; the bad ones are named, the good ones are debited exactly once.
+
+Each account's events are one transaction. When the database goes away half-way, the answer is 503 although the parts of
+some accounts are recorded: the sender repeats the whole, and what is known counts as duplicate.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, post
+from litestar.params import RawBody
+
+from tollbook.accounts.tables import Account
+from tollbook.errors import Invalid
+from tollbook.usage.event import Event
+from tollbook.usage.record import LARGEST_BATCH, Recorded, record
+from tollbook.web.api.auth import JSON, Caller
+from tollbook.web.api.bodies import EventBody, Malformed, parse
+
+NDJSON = ("application/x-ndjson", "application/ndjson")
+
+
+class RejectionAnswer(msgspec.Struct):
+    """An event that was not taken: its place (in the array; by line, from 0, in NDJSON), its id, a stable code, why."""
+
+    index: int
+    id: str
+    code: str
+    message: str
+
+
+class UsageAnswer(msgspec.Struct):
+    """What became of the events: newly debited, known already, not taken."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[RejectionAnswer]
+
+
+@dataclass(slots=True)
+class Part:
+    """The events of one account, each with its place in the batch."""
+
+    places: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@post("/usage", status_code=200, sync_to_thread=True, opt={"scope": "usage", "takes": JSON + NDJSON})
+def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer:
+    """Send usage events: a JSON array, or NDJSON, of up to 10,000. Safe to repeat: an id is debited once, for ever."""
+    pieces = list(_pieces(body, request.content_type[0]))
+    if len(pieces) > LARGEST_BATCH:
+        raise Invalid(f"Send at most {LARGEST_BATCH} events at a time.", field="events")
+    parts, rejected = _sorted_out(pieces, request.auth)
+    answer = UsageAnswer(0, 0, rejected)
+    for account_id, part in parts.items():
+        _add(answer, part, record(account_id, part.events))
+    answer.rejected.sort(key=lambda rejection: rejection.index)
+    return answer
+
+
+def _pieces(body: bytes, content_type: str) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
+    """The events' own bytes, not looked into yet, each with its place."""
+    if content_type in NDJSON:
+        yield from ((place, line) for place, line in enumerate(body.split(b"\n")) if line.strip())
+        return
+    try:
+        yield from enumerate(parse(list[msgspec.Raw], body))
+    except Malformed as error:
+        raise Invalid(f"Send a JSON array of events. {error.message}") from None
+
+
+def _sorted_out(
+    pieces: list[tuple[int, bytes | msgspec.Raw]], caller: Caller
+) -> tuple[dict[UUID, Part], list[RejectionAnswer]]:
+    parts: dict[UUID, Part] = {}
+    rejected: list[RejectionAnswer] = []
+    accounts = _Accounts(caller)
+    for place, piece in pieces:
+        try:
+            told = parse(EventBody, piece)
+        except Malformed as error:
+            rejected.append(RejectionAnswer(place, _id_of(piece), "malformed", error.message))
+            continue
+        account = accounts.named(told.account)
+        if account is None:
+            sentence = "Name the account." if told.account is None else f"There is no account “{told.account[:63]}”."
+            rejected.append(RejectionAnswer(place, told.id[:200], "unknown_account", sentence))
+            continue
+        part = parts.setdefault(account.id, Part())
+        part.places.append(place)
+        part.events.append(_event(told))
+    return parts, rejected
+
+
+class _Accounts:
+    """The accounts that a caller may name, each looked up once."""
+
+    def __init__(self, caller: Caller) -> None:
+        reachable = Account.objects.all() if caller.sees_all else Account.objects.filter(id=caller.key.account_id)
+        self._reachable = reachable
+        self._known: dict[str | None, Account | None] = {None: None if caller.sees_all else reachable.first()}
+
+    def named(self, slug: str | None) -> Account | None:
+        """The account, or None when there is none for this caller."""
+        if slug not in self._known:
+            harmless = slug is not None and slug.isprintable()
+            self._known[slug] = self._reachable.filter(slug=slug).first() if harmless else None
+        return self._known[slug]
+
+
+def _event(told: EventBody) -> Event:
+    return Event(
+        id=told.id,
+        type=told.type,
+        quantity=told.quantity,
+        occurred_at=told.occurred_at,
+        to=told.to or "",
+        sender=told.sender or "",
+        attributes=told.attributes or {},
+    )
+
+
+class _OnlyId(msgspec.Struct):
+    id: str = ""
+
+
+def _id_of(piece: bytes | msgspec.Raw) -> str:
+    """The id of a malformed event, if it can be told."""
+    try:
+        return parse(_OnlyId, piece).id[:200]
+    except Malformed:
+        return ""
+
+
+def _add(answer: UsageAnswer, part: Part, recorded: Recorded) -> None:
+    answer.accepted += recorded.accepted
+    answer.duplicates += recorded.duplicates
+    answer.rejected += [
+        RejectionAnswer(part.places[rejection.index], rejection.id, rejection.code, rejection.message)
+        for rejection in recorded.rejected
+    ]

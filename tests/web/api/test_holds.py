@@ -1,0 +1,235 @@
+"""Holds over HTTP: reserve, extend, capture, release, each once."""
+
+import threading
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.db import connection, transaction
+
+from tests.web.api.conftest import LONG_AGO, Machine, balance, event, held
+from tests.web.api.test_door import is_problem
+from tollbook.accounts import remember
+from tollbook.accounts.remember import Answer, KeyReused, once
+from tollbook.accounts.tables import Account, RememberedAnswer
+from tollbook.usage.tables import UsageEvent
+from tollbook.wallets.tables import Hold
+from tollbook.web.api import holds
+
+AT = "2026-03-01T12:00:00Z"
+
+
+def call(event_id: str = "call-1", **changes):
+    return {"event_id": event_id, "account": "northwind", "type": "outbound", "quantity": 60, "to": "+15551234"} | changes
+
+
+def key(text: str) -> dict[str, str]:
+    return {"Idempotency-Key": text}
+
+
+def test_a_call_is_held_extended_and_captured(machine: Machine, northwind: Account) -> None:
+    placed = machine.post("/holds", call())
+    told = placed.json()
+    assert placed.status_code == 201
+    assert told["items"] == [{"type": "outbound", "granted_quantity": "60", "held": "0.014000"}]
+    assert (told["event_id"], told["state"], told["final_unit"]) == ("call-1", "open", False)
+    assert held(northwind, "outbound") == Decimal("0.014")
+
+    extended = machine.post(f"/holds/{told['id']}/extend", {"quantity": 60})
+    assert extended.status_code == 200
+    assert Decimal(extended.json()["items"][0]["held"]) == held(northwind, "outbound") == Decimal("0.028")
+
+    captured = machine.post(f"/holds/{told['id']}/capture", {"quantity": 61, "occurred_at": AT}).json()
+    assert (captured["state"], captured["accepted"], captured["duplicates"]) == ("captured", 1, 0)
+    assert [(one["id"], one["billed_quantity"], one["cost"]) for one in captured["debits"]] == [
+        ("call-1", "120", "0.028000")
+    ]
+    assert held(northwind, "outbound") == 0
+    assert balance(northwind, "outbound") == Decimal("99.972")
+
+
+def test_the_call_record_after_the_capture_is_a_duplicate(machine: Machine, northwind: Account) -> None:
+    """ivozprovider #703, cgrates #256: a call debited during the call and again from its record."""
+    hold = machine.post("/holds", call()).json()["id"]
+    machine.post(f"/holds/{hold}/capture", {"quantity": 60, "occurred_at": AT})
+    record = event("call-1", type="outbound", quantity=60, occurred_at=AT, to="+15551234", attributes={"from": "switch"})
+    assert machine.post("/usage", [record]).json() == {"accepted": 0, "duplicates": 1, "rejected": []}
+    assert balance(northwind, "outbound") == Decimal("99.986")
+
+
+def test_a_capture_after_the_call_record_debits_nothing(machine: Machine, northwind: Account) -> None:
+    hold = machine.post("/holds", call()).json()["id"]
+    record = event("call-1", type="outbound", quantity=60, occurred_at=AT, to="+15551234")
+    assert machine.post("/usage", [record]).json()["accepted"] == 1
+    captured = machine.post(f"/holds/{hold}/capture", {"quantity": 60, "occurred_at": AT}).json()
+    assert (captured["accepted"], captured["duplicates"], len(captured["debits"])) == (0, 1, 1)
+    differs = machine.post(f"/holds/{hold}/capture", {"quantity": 90, "occurred_at": AT})
+    assert is_problem(differs, 409, "event_conflict")
+    assert balance(northwind, "outbound") == Decimal("99.986")
+
+
+def test_too_little_credit_is_a_402_that_says_what_there_is(machine: Machine, northwind: Account) -> None:
+    refused = machine.post("/holds", call(quantity=6001, to="1900"))
+    assert is_problem(refused, 402, "insufficient_credit")
+    assert refused.json()["available"] == {"outbound": "100.000000"}
+    hold = machine.post("/holds", call(quantity=5400, to="1900")).json()
+    assert hold["final_unit"] is True, "the 10 dollars left can't pay for another 90 minutes"
+    refused = machine.post(f"/holds/{hold['id']}/extend", {"quantity": 660})
+    assert is_problem(refused, 402, "insufficient_credit")
+    assert refused.json()["available"] == {"outbound": "10.000000"}
+    assert held(northwind, "outbound") == 90
+    assert Hold.objects.get().state == "open"
+    last = machine.post(f"/holds/{hold['id']}/extend", {"quantity": 600}).json()
+    assert last["final_unit"] is True
+
+
+def test_items_may_be_listed_or_given_as_money(machine: Machine) -> None:
+    items = [{"type": "outbound", "amount": "0.10", "to": "15551234"}, {"type": "speech_to_text", "quantity": "15"}]
+    told = machine.post("/holds", {"event_id": "agent", "account": "northwind", "items": items}).json()
+    assert [(item["type"], item["granted_quantity"], item["held"]) for item in told["items"]] == [
+        ("outbound", "420", "0.100000"),
+        ("speech_to_text", "15", "0.003000"),
+    ]
+    assert is_problem(machine.post(f"/holds/{told['id']}/extend", {"quantity": 1}), 400, "invalid")
+    used = [{"type": "outbound", "quantity": 30}, {"type": "speech_to_text", "quantity": 31}]
+    captured = machine.post(f"/holds/{told['id']}/capture", {"items": used, "occurred_at": AT}).json()
+    assert sorted((one["id"], one["cost"]) for one in captured["debits"]) == [
+        ("agent", "0.014000"),
+        ("agent#speech_to_text", "0.009000"),
+    ]
+
+
+def test_a_released_hold_lets_its_money_go_and_is_over(machine: Machine, northwind: Account) -> None:
+    hold = machine.post("/holds", call()).json()["id"]
+    assert machine.call("POST", f"/holds/{hold}/release").json() == {"id": hold, "state": "released"}
+    assert machine.post(f"/holds/{hold}/release", {"reason": "busy"}).status_code == 200
+    assert held(northwind, "outbound") == 0
+    assert is_problem(machine.post(f"/holds/{hold}/extend", {"quantity": 1}), 409, "hold_is_over")
+    assert is_problem(machine.post(f"/holds/{hold}/capture", {"quantity": 1, "occurred_at": AT}), 409, "hold_is_over")
+    assert UsageEvent.objects.count() == 0
+    assert is_problem(machine.post(f"/holds/{uuid4()}/release", {}), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (call(quantity=0), "quantity"),
+        (call(quantity="NaN"), "quantity"),
+        (call(quantity="0.0000001"), "quantity"),
+        (call(quantity=None), "quantity"),
+        (call(amount=1), "quantity"),
+        (call(type="fax"), "type"),
+        (call(type=None), "type"),
+        (call(event_id=""), "event_id"),
+        (call(event_id="\x00"), "event_id"),
+        (call(event_id=7), "event_id"),
+        (call(to="\x00"), "to"),
+        (call(ttl_seconds=9), "ttl_seconds"),
+        (call(ttl_seconds=10**30), "ttl_seconds"),
+        (call(items=[]), "items"),
+        ({"event_id": "a", "account": "northwind"}, "items"),
+        ({"event_id": "a", "account": "northwind", "items": []}, "items"),
+        ({"event_id": "a", "account": "northwind", "items": [{"type": "sms", "quantity": 1}] * 2}, "items"),
+        (call(colour="red"), None),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_an_impossible_hold_is_refused_with_the_field(machine: Machine, body, field: str | None) -> None:
+    refused = machine.post("/holds", body)
+    assert is_problem(refused, 400, "invalid")
+    assert refused.json().get("field") == field, refused.json()
+    assert Hold.objects.count() == 0
+
+
+def test_a_capture_for_another_event_is_refused(machine: Machine, northwind: Account) -> None:
+    hold = machine.post("/holds", call()).json()["id"]
+    body = {"event_id": "call-2", "quantity": 60, "occurred_at": AT}
+    assert is_problem(machine.post(f"/holds/{hold}/capture", body), 400, "invalid")
+    assert balance(northwind, "outbound") == 100 and Hold.objects.get().state == "open"
+    assert machine.post(f"/holds/{hold}/capture", body | {"event_id": "call-1"}).status_code == 200
+
+
+def test_a_repeat_with_its_key_repeats_the_answer(machine: Machine, northwind: Account) -> None:
+    """lago-api #5870: the same request sent twice did twice. Here an extension, which nothing else would recognise."""
+    first = machine.post("/holds", call(), headers=key("place-1"))
+    again = machine.post("/holds", call(), headers=key("place-1"))
+    assert (again.status_code, again.text) == (201, first.text)
+    assert again.headers["idempotency-replayed"] == "true" and "idempotency-replayed" not in first.headers
+    address = f"/holds/{first.json()['id']}/extend"
+    answers = {machine.post(address, {"quantity": 60}, headers=key("extend-1")).text for _ in range(3)}
+    assert len(answers) == 1
+    assert held(northwind, "outbound") == Decimal("0.028")
+    assert is_problem(machine.post("/holds", call()), 409, "conflict")
+
+
+def test_the_same_key_with_another_request_is_an_error(machine: Machine, contoso: Account) -> None:
+    """lago-api #5870: the key, a hash of the request and the answer are stored; same key and other body is an error."""
+    hold = machine.post("/holds", call(), headers=key("k")).json()["id"]
+    assert is_problem(machine.post("/holds", call(quantity=61), headers=key("k")), 422, "idempotency_conflict")
+    assert is_problem(machine.post(f"/holds/{hold}/release", {}, headers=key("k")), 422, "idempotency_conflict")
+    other = machine.post("/holds", call(account="contoso"), headers=key("k"))
+    assert other.status_code == 201, "another account's keys are its own"
+    assert Hold.objects.filter(state="open").count() == 2
+
+
+def test_a_refusal_is_remembered_and_leaves_nothing(machine: Machine, northwind: Account) -> None:
+    too_much = call(quantity=99999, to="1900")
+    first = machine.post("/holds", too_much, headers=key("k"))
+    assert is_problem(first, 402, "insufficient_credit")
+    again = machine.post("/holds", too_much, headers=key("k"))
+    assert (again.status_code, again.text) == (402, first.text)
+    assert again.headers["content-type"].split(";")[0] == "application/problem+json"
+    assert Hold.objects.count() == 0 and held(northwind, "outbound") == 0
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 201, "a\tb"])
+def test_an_impossible_key_is_refused(machine: Machine, bad: str) -> None:
+    assert is_problem(machine.post("/holds", call(), headers=key(bad)), 400, "invalid")
+
+
+def test_a_crash_before_the_answer_is_stored_undoes_the_deed(machine: Machine, northwind: Account, monkeypatch) -> None:
+    hold = machine.post("/holds", call()).json()["id"]
+    with monkeypatch.context() as broken:
+        broken.setitem(remember.SQL, "remember", "SELECT 1 / 0, %(status)s::int")
+        assert machine.post(f"/holds/{hold}/extend", {"quantity": 60}, headers=key("k")).status_code == 500
+    assert held(northwind, "outbound") == Decimal("0.014")
+    assert machine.post(f"/holds/{hold}/extend", {"quantity": 60}, headers=key("k")).status_code == 200
+    assert held(northwind, "outbound") == Decimal("0.028")
+
+
+def test_while_the_first_request_runs_its_twin_is_told_to_wait(machine: Machine, monkeypatch) -> None:
+    running, finish = threading.Event(), threading.Event()
+    reserve = holds.captures.reserve_within
+
+    def slow(*arguments):
+        running.set()
+        assert finish.wait(10)
+        return reserve(*arguments)
+
+    monkeypatch.setattr(holds.captures, "reserve_within", slow)
+    answers = []
+    first = threading.Thread(target=lambda: answers.append(machine.post("/holds", call(), headers=key("k"))))
+    first.start()
+    assert running.wait(10)
+    twin = machine.post("/holds", call(), headers=key("k"))
+    finish.set()
+    first.join()
+    assert is_problem(twin, 409, "idempotency_in_progress")
+    assert int(twin.headers["retry-after"]) >= 1
+    assert machine.post("/holds", call(), headers=key("k")).text == answers[0].text
+    assert Hold.objects.count() == 1
+
+
+def test_old_answers_are_forgotten(northwind: Account) -> None:
+    once(northwind.id, "k", b"1", lambda: Answer(200, "first"))
+    assert remember.forget_old() == 0
+    assert once(northwind.id, "k", b"1", lambda: Answer(200, "second")) == Answer(200, "first", replayed=True)
+    with pytest.raises(KeyReused):
+        once(northwind.id, "k", b"2", lambda: Answer(200, "second"))
+    row = RememberedAnswer.objects.get()
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute("DELETE FROM remembered_answer")
+        row.answered_at = LONG_AGO
+        row.save(force_insert=True)
+    assert remember.forget_old() == 1
+    assert once(northwind.id, "k", b"2", lambda: Answer(200, "second")) == Answer(200, "second")
