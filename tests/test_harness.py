@@ -3,6 +3,7 @@
 import threading
 from datetime import UTC, datetime
 
+import httpx
 import psycopg
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
@@ -72,3 +73,7 @@ def test_a_fresh_server_comes_back_after_a_kill(fresh_server) -> None:
     fresh_server.server.start()
     connection.close()
     assert CreditType.objects.count() == 8
+
+
+def test_a_live_web_process_answers(live: str) -> None:
+    assert httpx.get(f"{live}/healthz", trust_env=False).status_code == 200
