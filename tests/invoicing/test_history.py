@@ -126,6 +126,23 @@ def test_what_is_owed_is_the_sum_of_all_balances(model: Model) -> None:
     assert history.page(account.id, Filter(number="000123"), Sort(), today=TODAY).owed == owed
 
 
+@settings(max_examples=60)
+@given(wanted=filters)
+def test_owed_here_and_counts_are_of_what_was_asked_for(model: Model, wanted: Filter) -> None:
+    account, made = model
+    page = history.page(account.id, wanted, Sort(), today=TODAY)
+    by_number = {one.number: one for one in made}
+    asked_for = [by_number[number] for number in expected(made, wanted, Sort())]
+    overdue = [one for one in asked_for if status(one) == Status.OVERDUE]
+    assert page.owed_here.amount == sum(one.balance for one in asked_for)
+    assert page.owed_here.open_count == sum(one.balance > 0 for one in asked_for)
+    assert page.owed_here.overdue_amount == sum(one.balance for one in overdue)
+    assert page.owed_here.overdue_count == len(overdue)
+    for each in Status:
+        only = Filter(frozenset([each]), *_without_statuses(wanted))
+        assert page.counts[each] == len(expected(made, only, Sort()))
+
+
 def test_the_portal_reads_all_of_it_and_of_nobody_else(model: Model) -> None:
     account, made = model
     with rows_of(account.id):

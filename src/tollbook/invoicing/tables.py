@@ -127,6 +127,11 @@ class OpenBalance(models.Model):
             models.Index(fields=["account_id", "sequence"], name="open_balance_by_number"),
             models.Index(fields=["account_id", "total", "sequence"], name="open_balance_by_amount"),
             models.Index(fields=["account_id", "issued_on", "sequence"], name="open_balance_by_date"),
+            models.Index(
+                fields=["account_id", "grace_until_on", "due_on", "balance"],
+                name="open_balance_owed",
+                condition=models.Q(balance__gt=0),
+            ),
         ]
 
 

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from tollbook.errors import Invalid
+from tollbook.invoicing.document.countries import country_name
 from tollbook.money.amount import to_minor
 
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}\Z")
@@ -27,6 +28,14 @@ class Party:
     tax_id: str = ""
     email: str = ""
     phone: str = ""
+
+    @property
+    def lines_below(self) -> tuple[str, ...]:
+        """What is printed below the name, line by line."""
+        legal_name = self.legal_name if self.legal_name != self.name else ""
+        tax = f"Tax ID {self.tax_id}" if self.tax_id else ""
+        lines = (legal_name, *self.address_lines, country_name(self.country), tax, self.email, self.phone)
+        return tuple(line for line in lines if line)
 
 
 @dataclass(frozen=True, slots=True)

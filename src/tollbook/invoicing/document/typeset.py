@@ -15,7 +15,7 @@ from typing import Any
 import typst
 
 from tollbook.invoicing.document import figures
-from tollbook.invoicing.document.countries import LETTER_COUNTRIES, country_name
+from tollbook.invoicing.document.countries import LETTER_COUNTRIES
 from tollbook.invoicing.document.paper import Line, Paper, Party
 
 _HERE = Path(__file__).parent
@@ -116,10 +116,7 @@ def _facts(paper: Paper) -> list[list[str]]:
 
 
 def _party(party: Party) -> dict[str, Any]:
-    legal_name = party.legal_name if party.legal_name != party.name else ""
-    tax = f"Tax ID {party.tax_id}" if party.tax_id else ""
-    lines = [legal_name, *party.address_lines, country_name(party.country), tax, party.email, party.phone]
-    return {"name": party.name, "lines": [line for line in lines if line]}
+    return {"name": party.name, "lines": list(party.lines_below)}
 
 
 def _line(line: Line, paper: Paper) -> dict[str, Any]:
