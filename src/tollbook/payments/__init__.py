@@ -5,4 +5,5 @@ gateway      the port: what a gateway must answer
 simulated    a gateway that moves no money, deterministic, with cards that succeed and cards that decline
 method       an account's cards: add, choose the default, remove
 receive      a captured charge becomes a payment in the books, once
+applied      the payments behind an invoice: when, with what, by whom
 """
