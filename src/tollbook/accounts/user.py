@@ -160,6 +160,7 @@ def forget_password(actor_user: User, user: User) -> User:
 
 
 Change = Callable[[User, User, dict[UUID, User]], None]
+Words = dict[str, str]
 
 
 def _edit(actor_user: User, user: User, change: Change, demotes: bool = False) -> User:
@@ -210,7 +211,7 @@ def _valid_email(email: str) -> str:
     return email.strip()
 
 
-def _save(actor: User, user: User, action: str, field: str, before: object, after: object) -> None:
+def _save(actor: User, user: User, action: str, field: str, before: str, after: str) -> None:
     """Write the one changed field and its line in the trail; nothing when it is as it was."""
     if before == after:
         return
@@ -218,5 +219,5 @@ def _save(actor: User, user: User, action: str, field: str, before: object, afte
     _note(user, actor_of(actor), action, before={field: before}, after={field: after})
 
 
-def _note(user: User, actor: Actor, action: str, **change: dict[str, object]) -> None:
-    note(user.account_id or OPERATOR_ID, actor, action, f"user/{user.email}", **change)
+def _note(user: User, actor: Actor, action: str, before: Words | None = None, after: Words | None = None) -> None:
+    note(user.account_id or OPERATOR_ID, actor, action, f"user/{user.email}", before=before, after=after)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from django.db import connection
@@ -169,7 +170,7 @@ def expire_due() -> int:
         cursor.execute(SQL["expired"])
         due = cursor.fetchall()
     return sum(
-        in_transaction(lambda a=account_id, h=hold_id: close(a, h, HoldState.EXPIRED, "time to live over"))
+        in_transaction(partial(close, account_id, hold_id, HoldState.EXPIRED, "time to live over"))
         for account_id, hold_id in due
     )
 

@@ -44,12 +44,12 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request, timed and logged."""
-        request.id = request_id_from(request.headers.get("X-Request-Id", ""))  # type: ignore[attr-defined]
-        logs.request_id.set(request.id)  # type: ignore[attr-defined]
+        request.id = request_id_from(request.headers.get("X-Request-Id", ""))
+        logs.request_id.set(request.id)
         started = time.perf_counter()
         response = self.get_response(request)
         took_ms = round((time.perf_counter() - started) * 1000, 1)
-        response["X-Request-Id"] = request.id  # type: ignore[attr-defined]
+        response["X-Request-Id"] = request.id
         response["Server-Timing"] = f"app;dur={took_ms}"
         log.info(
             "request",
