@@ -12,6 +12,7 @@ TOLLBOOK_MAIL_FROM        the sender of mail (default: the operator's email)
 TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT,
                           PAYMENT_INSTRUCTIONS, LOGO (an SVG file for invoices: shapes only, at most 32 KB)
 TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
+TOLLBOOK_GATEWAYS         payment gateways offered, comma-separated (default: simulated in the demo, else none)
 """
 
 import os
@@ -163,6 +164,13 @@ STORAGES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+_GATEWAYS = {"simulated": "tollbook.payments.simulated.Simulated"}
+GATEWAYS = {
+    name.strip(): _GATEWAYS[name.strip()]
+    for name in os.environ.get("TOLLBOOK_GATEWAYS", "simulated" if DEMO else "").split(",")
+    if name.strip()
+}
 
 _LOGO = os.environ.get("TOLLBOOK_OPERATOR_LOGO")
 OPERATOR = {

@@ -12,24 +12,20 @@ from django.utils import timezone
 from django.utils.dateformat import format as format_date
 
 from tollbook.money.amount import minor_unit, to_micro, to_minor
+from tollbook.money.written import MINUS, with_symbol
 
-MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 CENT = Decimal("0.01")
-SYMBOLS = {
-    "USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "NZD": "NZ$", "MXN": "MX$", "BRL": "R$",
-    "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "ILS": "₪", "PHP": "₱",
-}  # fmt: skip
 
 
 def money(amount: Decimal | None, currency: str = "USD") -> str:
     """`$1,234.50`: an amount rounded to the currency's minor unit, half away from zero; `−$5.00` below zero."""
-    return NOTHING if amount is None else _with_symbol(to_minor(amount, currency), currency)
+    return NOTHING if amount is None else with_symbol(to_minor(amount, currency), currency)
 
 
 def exact_money(amount: Decimal | None, currency: str = "USD") -> str:
     """`$0.0132`: an amount with every place it has (up to 6), for the arithmetic of a single event."""
-    return NOTHING if amount is None else _with_symbol(_trimmed(amount, minor_unit(currency)), currency)
+    return NOTHING if amount is None else with_symbol(_trimmed(amount, minor_unit(currency)), currency)
 
 
 def cents(rate: Decimal | None) -> str:
@@ -130,11 +126,6 @@ def _trimmed(value: Decimal, coarsest: Decimal) -> Decimal:
     """The value with at most 6 places and without trailing zeros, except those down to `coarsest` (0.01: two places)."""
     exact = to_micro(value).normalize()
     return exact.quantize(min(coarsest, Decimal(1).scaleb(int(exact.as_tuple().exponent))))
-
-
-def _with_symbol(value: Decimal, currency: str) -> str:
-    symbol = SYMBOLS.get(currency, f"{currency} ")
-    return (MINUS if value < 0 else "") + symbol + f"{abs(value):,f}"
 
 
 def _signed(text: str) -> str:
