@@ -1,9 +1,15 @@
 """Wallets refill themselves by card; every decision moves money at most once.
 
 tables     rules, refills, stops, the kill switch
-rule       Refill Amount, Minimum Before Refill, caps: change them, say what would happen
-due        which wallets are at or below their minimum and have no open refill
+rule       Refill Amount, Minimum Before Refill, caps: change them, say what they mean and would do
+rehearsal  last month's use replayed against a rule
+switch     the operator's kill switch
+due        which wallets are at or below their minimum, which refills are unfinished
 brakes     what may stop a refill, and why
-run        one refill, step by step: decided, charging, settled
+stops      the visible state of a wallet that is due and stopped; a person's release
+decide     an intent, committed before any gateway hears of it
+send       an intent becomes a charge: once, and only if it still holds
+settle     a gateway's answer becomes invoice, payment and credit, in one transaction
+run        one refill moved on by a step; everything that is due
 history    what happened, with the reason, for pages and audits
 """

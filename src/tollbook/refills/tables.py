@@ -6,7 +6,10 @@ MONEY = {"max_digits": 20, "decimal_places": 6}
 
 
 class RefillRule(models.Model):
-    """When and by how much one wallet refills itself. Changed only by a named person or key; every change is audited."""
+    """When and by how much one wallet refills itself. Changed only by a named person or key; every change is audited.
+
+    `tripped_at` is when the velocity breaker stopped it, until a person releases it at `released_at`.
+    """
 
     pk = models.CompositePrimaryKey("account_id", "wallet_id")
     account_id = models.UUIDField()
@@ -19,6 +22,8 @@ class RefillRule(models.Model):
     version = models.PositiveIntegerField(default=1)
     set_by = models.CharField(max_length=254)
     set_at = models.DateTimeField()
+    tripped_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "refill_rule"
@@ -31,7 +36,10 @@ class RefillRule(models.Model):
 
 
 class RefillState(models.TextChoices):
-    """decided → charging → succeeded | declined | unknown | action_required; unknown is resolved by asking."""
+    """decided → charging → succeeded | declined | unknown | action_required; unknown is resolved by asking.
+
+    A decision that no longer holds when the card would be charged is withdrawn: nothing was charged.
+    """
 
     DECIDED = "decided", "Decided"
     CHARGING = "charging", "Charging"
@@ -39,13 +47,18 @@ class RefillState(models.TextChoices):
     DECLINED = "declined", "Declined"
     UNKNOWN = "unknown", "Waiting for the gateway's answer"
     ACTION_REQUIRED = "action_required", "Needs your action"
+    WITHDRAWN = "withdrawn", "Not charged"
 
 
 OPEN_STATES = (RefillState.DECIDED, RefillState.CHARGING, RefillState.UNKNOWN, RefillState.ACTION_REQUIRED)
 
 
 class Refill(models.Model):
-    """One purchase of credit for one wallet. At most one is open per wallet; its id makes the idempotency key."""
+    """One purchase of credit for one wallet. At most one is open per wallet; its id makes the idempotency key.
+
+    `charging_at` is when the charge was last sent to the gateway, `asked_at` when the gateway was last spoken to: who
+    moves it on speaks next. `request_key` names the request of a manual refill, which is answered once.
+    """
 
     pk = models.CompositePrimaryKey("account_id", "id")
     account_id = models.UUIDField()
@@ -63,10 +76,12 @@ class Refill(models.Model):
     requested_by = models.CharField(max_length=254)
     decided_at = models.DateTimeField()
     charging_at = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=200, blank=True)
     charge_reference = models.CharField(max_length=120, blank=True)
     invoice_id = models.UUIDField(null=True)
+    request_key = models.CharField(max_length=200, null=True)
 
     class Meta:
         db_table = "refill"
@@ -76,13 +91,14 @@ class Refill(models.Model):
                 condition=models.Q(state__in=["decided", "charging", "unknown", "action_required"]),
                 name="one_open_refill_per_wallet",
             ),
+            models.UniqueConstraint(fields=["account_id", "request_key"], name="one_refill_per_request"),
             models.CheckConstraint(condition=models.Q(amount__gt=0), name="refill_positive"),
         ]
         indexes = [
             models.Index(fields=["account_id", "wallet_id", "-decided_at"], name="refill_newest_first"),
             models.Index(
                 fields=["state", "decided_at"],
-                condition=models.Q(state__in=["decided", "charging", "unknown"]),
+                condition=models.Q(state__in=["decided", "charging", "unknown", "action_required"]),
                 name="refill_unfinished",
             ),
         ]

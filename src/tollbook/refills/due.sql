@@ -1,0 +1,22 @@
+-- name: due
+-- Automatic wallets at or below their minimum without an open refill, whose amount would count; stopped ones last and in random order, so that many of them never hide a new one.
+SELECT w.account_id, w.id, w.type_code
+FROM refill_rule r
+JOIN wallet w ON w.account_id = r.account_id AND w.id = r.wallet_id
+LEFT JOIN refill_stop s ON s.account_id = r.account_id AND s.wallet_id = r.wallet_id
+WHERE r.automatic AND w.paid + w.granted <= r.minimum_before_refill
+  AND NOT EXISTS (SELECT FROM refill o WHERE o.account_id = r.account_id AND o.wallet_id = r.wallet_id
+                  AND o.state IN ('decided', 'charging', 'unknown', 'action_required'))
+ORDER BY s.wallet_id IS NOT NULL, random()
+LIMIT %(limit)s
+
+-- name: unfinished
+-- Open refills to move on: intents at once, the others when the gateway was last spoken to long enough ago (a lease for who speaks, then ever rarer, up to 15 minutes).
+SELECT account_id, id
+FROM refill
+WHERE state IN ('decided', 'charging', 'unknown', 'action_required')
+  AND (state = 'decided'
+       OR asked_at + LEAST(GREATEST(asked_at - charging_at, CASE state WHEN 'unknown' THEN interval '2 seconds' ELSE %(lease)s END),
+                           interval '15 minutes') <= clock_timestamp())
+ORDER BY decided_at
+LIMIT %(limit)s
