@@ -1,0 +1,45 @@
+"""The one list of what runs when. Each job asks the database what there is to do, so a missed or doubled run is harmless."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+from tollbook.invoicing.run import bill
+from tollbook.refills.run import run_due
+from tollbook.wallets.hold import expire_due
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something that runs every so many seconds, and earlier when `woken` and an account's numbers moved.
+
+    `run` gets the event that asks it to stop early, between two things to do, and answers how many it did.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[Event], int]
+    woken: bool = False
+
+
+def expire_holds(stop: Event) -> int:
+    """Let holds go whose time is over."""
+    return expire_due()
+
+
+def bill_periods(stop: Event) -> int:
+    """Invoice what has become due."""
+    return len(bill().issued)
+
+
+def beat(stop: Event) -> int:
+    """Nothing: that it ran to its end is written down, and says that a worker is alive."""
+    return 0
+
+
+JOBS = (
+    Job("refills", 1, run_due, woken=True),
+    Job("holds", 5, expire_holds),
+    Job("billing", 15 * 60, bill_periods),
+    Job("beat", 5, beat),
+)
