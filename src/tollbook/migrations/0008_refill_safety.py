@@ -17,7 +17,7 @@ OPEN = models.Q(("state__in", ["decided", "charging", "unknown", "action_require
 class Migration(migrations.Migration):
     """Small tables; nothing is rewritten."""
 
-    dependencies = [("tollbook", "0005_invoice_rules")]
+    dependencies = [("tollbook", "0007_owed")]
     operations = [
         migrations.RemoveIndex(model_name="refill", name="refill_unfinished"),
         migrations.AddField(model_name="refill", name="asked_at", field=models.DateTimeField(null=True)),
