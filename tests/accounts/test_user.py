@@ -1,10 +1,12 @@
 """Who may change whom."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.people import People, people, person
 from tollbook.accounts import user
-from tollbook.accounts.audit import SYSTEM
+from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
 from tollbook.accounts.tables import AuditEntry, Level, User
 from tollbook.errors import Conflict, Forbidden, Invalid, NotFound
 
@@ -93,6 +95,36 @@ def test_users_of_other_accounts_are_not_there(them: People) -> None:
     ):
         with pytest.raises(NotFound):
             change()
+
+
+def test_staff_look_after_one_another_but_not_after_themselves(them: People) -> None:
+    colleague = person(None, "colleague", Level.STAFF)
+    user.rename(them.staff, colleague, "Sam")
+    user.set_active(them.staff, colleague, False)
+    assert (stored(colleague).name, stored(colleague).is_active) == ("Sam", False)
+    with pytest.raises(Forbidden):
+        user.set_active(colleague, them.staff, False)  # deactivated since their page was opened
+    with pytest.raises(Forbidden):
+        user.set_active(them.staff, them.staff, False)
+    [line] = AuditEntry.objects.filter(account_id=OPERATOR_ID, action="user.deactivate")
+    assert (line.actor_name, line.target) == (them.staff.email, f"user/{colleague.email}")
+
+
+def test_staff_have_no_other_level(them: People) -> None:
+    colleague = person(None, "colleague", Level.STAFF)
+    for level in (Level.SUPER_ADMIN, Level.STAFF):
+        with pytest.raises(Conflict, match="no other level"):
+            user.change_level(them.staff, colleague, level)
+
+
+def test_staff_get_a_link_for_a_colleague_only_before_the_first_sign_in(them: People) -> None:
+    colleague = person(None, "colleague", Level.STAFF)
+    assert user.may_send_link(them.staff, colleague)
+    colleague.last_login = datetime.now(UTC)
+    colleague.save(update_fields=["last_login"])
+    with pytest.raises(Forbidden):
+        user.forget_password(them.staff, colleague)
+    assert not user.may_edit(them.owner, colleague)
 
 
 def test_the_last_super_admin_is_neither_demoted_nor_deactivated_by_anybody(them: People) -> None:

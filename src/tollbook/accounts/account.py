@@ -1,15 +1,18 @@
-"""Open an account; find one."""
+"""Open an account, change its facts, find one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
 from tollbook.accounts.audit import Actor, note
-from tollbook.accounts.tables import Account
+from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.postgres.ids import new_id
 
@@ -38,8 +41,7 @@ def open_account(new: NewAccount, actor: Actor) -> Account:
     """
     if slugify(new.slug) != new.slug or not new.slug:
         raise Invalid("The short name may have small letters, digits and hyphens only.", field="slug")
-    if new.timezone not in available_timezones():
-        raise Invalid(f"“{new.timezone}” is not a time zone; write it like America/New_York.", field="timezone")
+    _check_timezone(new.timezone)
     if not (len(new.currency) == 3 and new.currency.isalpha() and new.currency.isupper()):
         raise Invalid("The currency is three capital letters, such as USD.", field="currency")
     fields = {name: getattr(new, name) for name in NewAccount.__slots__}
@@ -50,6 +52,58 @@ def open_account(new: NewAccount, actor: Actor) -> Account:
     except IntegrityError:
         raise Conflict(f"There is an account “{new.slug}” already.", field="slug") from None
     return account
+
+
+CHANGEABLE = (
+    "name", "legal_name", "address", "country", "tax_id", "po_number", "billing_email", "timezone", "terms_days",
+    "grace_days", "zero_rule", "overdraft_limit",
+)  # fmt: skip
+"""What of an account may change. Its short name, currency and billing day are fixed: what was billed rests on them."""
+
+
+def change(account_id: UUID, changes: Mapping[str, Any], actor: Actor) -> Account:
+    """Give fields of `CHANGEABLE` other values; issued invoices keep the copies they print. Answers the account after it.
+
+    Own transaction or the caller's; locks the account's row. `overdraft_limit` is in the account's currency, and counts only
+    under the zero rule `overdraft`, so that this rule without a limit is refused. Audited, unless nothing changed. Raises
+    NotFound, and Invalid with the field for what can't be.
+    """
+    fixed = sorted(set(changes) - set(CHANGEABLE))
+    if fixed:
+        raise Invalid(f"An account's {fixed[0].replace('_', ' ')} can't be changed.", field=fixed[0])
+    with transaction.atomic():
+        account = Account.objects.select_for_update(no_key=True).filter(id=account_id).first()
+        if account is None:
+            raise NotFound("There is no such account.")
+        before = {name: getattr(account, name) for name in changes}
+        for name, value in changes.items():
+            setattr(account, name, value)
+        _check(account)
+        changed = [name for name in changes if before[name] != getattr(account, name)]
+        if changed:
+            account.save(update_fields=changed)
+            after = {name: str(getattr(account, name)) for name in changed}
+            told = {name: str(before[name]) for name in changed}
+            note(account.id, actor, "account.change", f"account/{account.slug}", before=told, after=after)
+    return account
+
+
+def _check(account: Account) -> None:
+    _check_timezone(account.timezone)
+    try:
+        account.clean_fields(exclude=["id", "slug", "created_at"])
+    except ValidationError as wrong:
+        field, messages = next(iter(wrong.message_dict.items()))
+        raise Invalid(messages[0], field=field) from None
+    if account.overdraft_limit < 0:
+        raise Invalid("The limit is zero or more.", field="overdraft_limit")
+    if account.zero_rule == ZeroRule.OVERDRAFT and account.overdraft_limit == 0:
+        raise Invalid("Say how far below zero the balance may go.", field="overdraft_limit")
+
+
+def _check_timezone(name: str) -> None:
+    if name not in available_timezones():
+        raise Invalid(f"“{name}” is not a time zone; write it like America/New_York.", field="timezone")
 
 
 def by_slug(slug: str) -> Account:

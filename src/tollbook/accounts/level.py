@@ -33,12 +33,12 @@ def is_super_admin(user: User) -> bool:
     return user.level == Level.SUPER_ADMIN and user.is_active
 
 
-def locked(account_id: UUID, *user_ids: UUID) -> dict[UUID, User]:
+def locked(account_id: UUID | None, *user_ids: UUID) -> dict[UUID, User]:
     """These users and the account's active Super-Admins as they are now, by id, locked until the transaction ends.
 
     Every decision about rights is made from what this returns, so that two people who demote each other at the same
     moment are decided one after the other. Locks user rows in id order (FOR NO KEY UPDATE: sign-ins that only refer to
-    them go on). Raises NotFound when one of `user_ids` is neither in the account nor staff.
+    them go on). Without an account: staff only. Raises NotFound when one of `user_ids` is neither in the account nor staff.
     """
     concerned = Q(id__in=user_ids) | Q(account_id=account_id, level=Level.SUPER_ADMIN, is_active=True)
     ours = Q(account_id=account_id) | Q(account_id__isnull=True)

@@ -1,8 +1,8 @@
 """Users: add, invite, rename, change level, deactivate, and who may do that to whom.
 
 A user may edit others of their own account and of their own level or lower, from Manager up; nobody edits themselves, so
-that no slip of the mouse takes away one's own rights. Staff may edit the users of every account. The last active
-Super-Admin of an account can be neither demoted nor deactivated, by anybody.
+that no slip of the mouse takes away one's own rights. Staff may edit the users of every account, and other staff. The last
+active Super-Admin of an account can be neither demoted nor deactivated, by anybody.
 """
 
 from collections.abc import Callable
@@ -63,10 +63,12 @@ def invite(actor_user: User, email: str, name: str, level: str) -> User:
 
 def may_edit(actor_user: User, user: User) -> bool:
     """Whether the one may change the other: somebody else, of the same account, of the same level or lower."""
-    if not actor_user.is_active or actor_user.id == user.id or user.level == Level.STAFF:
+    if not actor_user.is_active or actor_user.id == user.id:
         return False
     if actor_user.level == Level.STAFF:
         return True
+    if user.level == Level.STAFF:
+        return False
     same = actor_user.account_id == user.account_id
     return same and at_least(actor_user, EDITORS) and at_least(actor_user, Level(user.level))
 
@@ -74,12 +76,13 @@ def may_edit(actor_user: User, user: User) -> bool:
 def may_send_link(actor_user: User, user: User) -> bool:
     """Whether the one may be given a link that sets the other's password, which is as good as signing in as them.
 
-    Only with every right that the user has, and about somebody lower, or of the same level who never signed in.
+    Only with every right that the user has, and about somebody lower, or of the same level (staff: other staff) who never
+    signed in.
     """
     if not may_edit(actor_user, user) or not user.is_active:
         return False
     if actor_user.level == Level.STAFF:
-        return True
+        return user.level != Level.STAFF or user.last_login is None
     lower = RANK[Level(user.level)] < RANK[Level(actor_user.level)]
     return (lower or user.last_login is None) and access.covers(access.rights(actor_user), access.rights(user))
 
@@ -89,6 +92,14 @@ def find(account_id: UUID, user_id: UUID) -> User:
     user = User.objects.defer("password").filter(account_id=account_id, id=user_id).first()
     if user is None:
         raise NotFound("There is no such user in this account.")
+    return user
+
+
+def anybody(user_id: UUID) -> User:
+    """The user with this id, of any account or staff, without the password: for staff. Raises NotFound."""
+    user = User.objects.defer("password").select_related("account").filter(id=user_id).first()
+    if user is None:
+        raise NotFound("There is no such user.")
     return user
 
 
@@ -112,10 +123,12 @@ def change_level(actor_user: User, user: User, level: str) -> User:
     """Give the user another level, in a transaction of its own or the caller's; locks as `level.locked` says.
 
     Rights granted in the list stay as they are. Raises Forbidden when the actor may not edit the user or the level is above
-    the actor's own, and Conflict for the last active Super-Admin.
+    the actor's own, and Conflict for the last active Super-Admin and for staff, who have no other level.
     """
 
     def change(actor: User, user: User, people: dict[UUID, User]) -> None:
+        if user.level == Level.STAFF:
+            raise Conflict("Staff belong to no account and have no other level.", field="level")
         _may_give(actor, level)
         before, user.level = user.get_level_display(), _valid_level(level)
         _save(actor, user, "user.change_level", "level", before, user.get_level_display())
@@ -165,7 +178,8 @@ Words = dict[str, str]
 
 def _edit(actor_user: User, user: User, change: Change, demotes: bool = False) -> User:
     """Run `change` on both users as they are now, locked, when the one may edit the other."""
-    if user.account_id is None or user.account_id not in (actor_user.account_id or user.account_id,):
+    stranger = user.account_id not in (actor_user.account_id or user.account_id,)
+    if stranger or (user.account_id is None and actor_user.level != Level.STAFF):
         raise NotFound("There is no such user in this account.")
     with transaction.atomic():
         people = locked(user.account_id, actor_user.id, user.id)

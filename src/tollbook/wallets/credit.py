@@ -7,8 +7,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tollbook.accounts.audit import Actor, note
-from tollbook.errors import Invalid, NotFound
+from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.ledger.post import Movement, Side, WalletMove, post
+from tollbook.ledger.tables import Transfer
 from tollbook.money.amount import MICRO, ZERO
 from tollbook.postgres import wake
 from tollbook.postgres.ids import new_id
@@ -16,6 +17,10 @@ from tollbook.postgres.named import load
 from tollbook.wallets.wallet import Locked, code_of, lock
 
 SQL = load(__file__)
+LARGEST_ADJUSTMENT = Decimal(1_000_000_000)
+
+KIND_OF = {"paid": "adjustment", "granted": "grant"}
+"""The kind of transfer that an adjustment of a purse is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +78,49 @@ def fund(account_id: UUID, wallet: Locked, amount: Decimal, reference: str, desc
     )
 
 
-def adjust(account_id: UUID, type_code: str, amount: Decimal, purse: str, reason: str, actor: Actor) -> UUID:
+def adjust(
+    account_id: UUID, type_code: str, amount: Decimal, purse: str, reason: str, actor: Actor, id: UUID | None = None
+) -> UUID:
     """A correction (purse paid) or promotional credit (purse granted) by a person; answers its id.
 
-    Own transaction; locks the wallet. Never triggers a refill without a person: a wallet made low by an adjustment is
-    refilled only after further usage (refills.due). Raises Invalid without a reason, for zero, for more than 6 places,
-    or when granted credit would go below zero; NotFound for an unknown wallet.
+    With an `id`, made by the caller before, the adjustment is made once however often it is asked for; with other values
+    it raises Conflict. Own transaction; locks the wallet. Never triggers a refill without a person: a wallet made low by
+    an adjustment is refilled only after further usage (refills.due). Raises Invalid as `check` does; NotFound for an
+    unknown wallet.
     """
-    if not reason.strip():
-        raise Invalid("Say why: the reason is part of the books and of the customer's page.", field="reason")
-    if amount == 0 or amount.quantize(MICRO) != amount:
-        raise Invalid("The amount must not be zero and has at most 6 decimal places.", field="amount")
     with transaction.atomic():
         wallet = lock(account_id, [type_code]).get(type_code)
         if wallet is None:
             raise NotFound("This account has no such wallet.")
-        if purse == "granted" and wallet.granted + amount < 0:
-            raise Invalid(f"Only {wallet.granted:.2f} of granted credit is left.", field="amount")
-        return _adjust(account_id, wallet, amount, purse, reason.strip(), actor)
+        if id is not None and _made_before(account_id, wallet, amount, id, KIND_OF[purse]):
+            return id
+        check(wallet.granted, amount, purse, reason)
+        return _adjust(account_id, wallet, amount, purse, reason.strip(), actor, id or new_id())
 
 
-def _adjust(account_id: UUID, wallet: Locked, amount: Decimal, purse: str, reason: str, actor: Actor) -> UUID:
-    id = new_id()
-    counter = "promotion" if purse == "granted" else "revenue:adjustment"
-    kind = "grant" if purse == "granted" else "adjustment"
+def check(granted: Decimal, amount: Decimal, purse: str, reason: str) -> None:
+    """Raise Invalid, with the field, for an adjustment that can't be made while this much granted credit is there."""
+    if not reason.strip():
+        raise Invalid("Say why: the reason is part of the books and of the customer's page.", field="reason")
+    if amount == 0 or amount.quantize(MICRO) != amount:
+        raise Invalid("The amount must not be zero and has at most 6 decimal places.", field="amount")
+    if abs(amount) > LARGEST_ADJUSTMENT:
+        raise Invalid(f"At most {LARGEST_ADJUSTMENT:,} is adjusted at once; is this amount right?", field="amount")
+    if purse == "granted" and granted + amount < 0:
+        raise Invalid(f"Only {granted:.2f} of granted credit is left.", field="amount")
+
+
+def _made_before(account_id: UUID, wallet: Locked, amount: Decimal, id: UUID, kind: str) -> bool:
+    made = Transfer.objects.filter(account_id=account_id, kind__in=KIND_OF.values(), reference=str(id)).first()
+    if made is None:
+        return False
+    if (made.wallet_id, made.kind, made.balance_after - made.balance_before) != (wallet.id, kind, amount):
+        raise Conflict("This adjustment was made before, with other values. Begin again for another one.")
+    return True
+
+
+def _adjust(account_id: UUID, wallet: Locked, amount: Decimal, purse: str, reason: str, actor: Actor, id: UUID) -> UUID:
+    counter, kind = "promotion" if purse == "granted" else "revenue:adjustment", KIND_OF[purse]
     credit(account_id, wallet, Credit(wallet.type_code, amount, purse, kind, str(id), counter, reason, actor.name))
     note(
         account_id,

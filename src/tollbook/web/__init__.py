@@ -4,6 +4,7 @@ asgi      the application: machines' door, people's doors, static files, health
 errors    domain error → status, one table
 formats   values as people read them; templatetags/ gives them to pages
 sheets    CSV downloads of any length, safe in a spreadsheet
+audited   the lines of the audit trail as people read them
 gauges    a wallet as a bar and a row, the same for a page and its live stream
 charts    the geometry of charts drawn as SVG
 brand     the operator's colour, kept readable in light and dark

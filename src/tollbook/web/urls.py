@@ -30,5 +30,6 @@ SIGN_IN = [
 urlpatterns = [
     *SIGN_IN,
     path("brand.css", frame.brand_css, name="brand"),
+    path("desk/", include("tollbook.web.desk.urls")),
     path("", include("tollbook.web.portal.urls")),
 ]

@@ -1,0 +1,59 @@
+"""The lines of the audit trail as people read them."""
+
+from tollbook.accounts.tables import AuditEntry
+
+WORDS = {
+    "access.change": "Access changed",
+    "access_request.open": "Access requested",
+    "access_request.grant": "Access request granted",
+    "access_request.decline": "Access request declined",
+    "account.open": "Account opened",
+    "user.add": "User added",
+    "user.rename": "User renamed",
+    "user.change_level": "Level changed",
+    "user.deactivate": "User deactivated",
+    "user.reactivate": "User reactivated",
+    "user.new_link": "Password ended, link made",
+    "account.change": "Account changed",
+    "wallet.adjust": "Balance adjusted",
+    "rate.set": "Rate given",
+    "component.offer": "Component offered",
+    "component.withdraw": "Component withdrawn",
+    "subscription.start": "Subscription started",
+    "subscription.change_quantity": "Quantity changed",
+    "subscription.end": "Subscription ended",
+    "payment.record": "Bank transfer recorded",
+    "refill_rule.change": "Refill rule changed",
+    "refill.ask": "Refill asked for",
+    "refills.switch": "Refills switched",
+    "refills.trip": "Refills stopped for a person",
+    "refills.release": "Refills released",
+    "payment_method.add": "Card added",
+    "payment_method.default": "Card chosen",
+    "payment_method.remove": "Card removed",
+    "api_key.create": "API key made",
+    "api_key.revoke": "API key revoked",
+}
+Change = tuple[str, object, object]
+
+
+def in_words(action: str) -> str:
+    """What was done, as people say it; `refill_rule.change` that nobody put into words is "Refill rule: change"."""
+    noun, _, verb = action.replace("_", " ").partition(".")
+    return WORDS.get(action) or (f"{noun}: {verb}" if verb else noun).capitalize()
+
+
+def about(target: str) -> str:
+    """The thing itself: `user/ada@example.com` is ada@example.com."""
+    return target.partition("/")[2] or target
+
+
+def changes(entry: AuditEntry) -> list[Change]:
+    """What changed, as (name, before, after); before is None where there was nothing."""
+    before, after = entry.before or {}, entry.after or {}
+    return [(_name(key), before.get(key), after.get(key)) for key in {**before, **after}]
+
+
+def _name(key: str) -> str:
+    words = key.replace("_", " ")
+    return words[:1].upper() + words[1:]
