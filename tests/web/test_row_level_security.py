@@ -33,6 +33,8 @@ APPEND_ONLY = {
 OVER_ACCOUNTS = {
     "api_key_by_prefix": "a key is found by its prefix before its account is known",
     "hold_to_expire": "the worker looks for holds that are over",
+    "hold_by_id": "a platform-wide key names a hold by its id alone",
+    "remembered_by_age": "old answers are forgotten, whosever they are",
     "refill_unfinished": "the worker looks for refills to move on",
     "user_email_once": "people sign in by email alone",
     "user_pkey": "users are a shared reference table",
