@@ -1,0 +1,175 @@
+"""One invoice: the page behind its number, its PDF, its lines as CSV."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+from django.utils.cache import get_conditional_response
+
+from tollbook.accounts.account import today_in
+from tollbook.accounts.tables import Area
+from tollbook.invoicing import around, file, history
+from tollbook.invoicing.history import Opened
+from tollbook.invoicing.status import Status
+from tollbook.invoicing.tables import InvoiceKind, InvoiceLine
+from tollbook.ledger import trace
+from tollbook.ledger.trace import Traced
+from tollbook.money.amount import to_minor
+from tollbook.payments.applied import Applied, applied
+from tollbook.postgres.scope import rows_of
+from tollbook.rating.tables import CreditType
+from tollbook.web import sheets
+from tollbook.web.formats import day, money
+from tollbook.web.portal.billing import TABS
+from tollbook.web.portal.page import PortalRequest, page
+
+CSV_COLUMNS = ("Description", "Detail", "Quantity", "Unit Price", "Amount", "Currency")
+IN_THE_BOOKS = {
+    "invoice": "Invoice issued",
+    "refill": "Credit added",
+    "payment": "Payment received",
+    "settlement": "Payment applied",
+}
+
+
+class NumberConverter(StringConverter):
+    """An invoice number in an address; with anything else, there is no such page."""
+
+    regex = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
+
+
+register_converter(NumberConverter, "number")
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """One entry of the ledger as a table row; what and when stand at the first entry of a transfer only."""
+
+    transfer: Traced | None
+    what: str
+    code: str
+    debit: Decimal | None
+    credit: Decimal | None
+
+
+@page(area=Area.INVOICES)
+def invoice(request: PortalRequest, number: str) -> HttpResponse:
+    """What it is for, what was paid, who did it and when, and where it stands in the books."""
+    today = today_in(request.account)
+    opened = history.find(request.account.id, number, today)
+    paid = applied(request.account.id, opened.settlements)
+    before, after = around.neighbours(request.account.id, opened.invoice.sequence)
+    context = {
+        "invoice": opened.invoice,
+        "lines": opened.lines,
+        "status": opened.status.label,
+        "balance": opened.balance,
+        "settled": opened.invoice.total - opened.balance,
+        "state": state(opened),
+        "paper": file.paper(opened.invoice),
+        "applied": paid,
+        "booked": booked(trace.caused_by(request.account.id, _causes(opened, paid))),
+        "bought": _bought(request, opened),
+        "before": before,
+        "after": after,
+    }
+    return render(request, "tollbook/portal/invoice.html", context)
+
+
+@page(area=Area.INVOICES)
+def invoice_pdf(request: PortalRequest, number: str) -> HttpResponseBase:
+    """The document, the same bytes every time."""
+    content = file.pdf(request.account.id, number)
+    response = HttpResponse(content, content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{number}.pdf"'
+    etag = f'"{hashlib.sha256(content).hexdigest()}"'
+    response["ETag"] = etag
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@page(area=Area.INVOICES, scope=False)
+def invoice_csv(request: PortalRequest, number: str) -> HttpResponseBase:
+    """Its lines."""
+    with rows_of(request.account.id):
+        opened = history.find(request.account.id, number)
+        rows = (_cells(line, opened.invoice.currency) for line in opened.lines)
+        return sheets.answer(request, f"{number}.csv", CSV_COLUMNS, rows)
+
+
+def state(opened: Opened) -> str:
+    """Where it stands, in a sentence: "$1,245.00 is due on Nov 15, 2026."."""
+    invoice, owed = opened.invoice, money(opened.balance, opened.invoice.currency)
+    if opened.status == Status.PAID:
+        return _paid(opened)
+    if opened.balance < invoice.total:
+        owed = f"{owed} of {money(invoice.total, invoice.currency)}"
+    if opened.status == Status.POSTED:
+        return f"{owed} is due on {day(invoice.due_on)}."
+    overdue_from = day(invoice.grace_until_on + timedelta(days=1))
+    if opened.status == Status.UNPAID:
+        return f"{owed} was due on {day(invoice.due_on)} and will be overdue from {overdue_from}."
+    return f"{owed} was due on {day(invoice.due_on)} and is overdue since {overdue_from}."
+
+
+def booked(transfers: list[Traced]) -> list[Booked]:
+    """The entries of these transfers, one after the other."""
+    rows = []
+    for transfer in transfers:
+        what = IN_THE_BOOKS.get(transfer.kind, transfer.kind.replace("_", " ").capitalize())
+        for position, side in enumerate(transfer.sides):
+            debit, credit = (side.amount, None) if side.amount > 0 else (None, -side.amount)
+            rows.append(Booked(None if position else transfer, what, side.code, debit, credit))
+    return rows
+
+
+def _paid(opened: Opened) -> str:
+    if not opened.settlements:
+        return "There was nothing to pay."
+    return f"Paid in full on {day(opened.settlements[-1].settled_at)}."
+
+
+def _causes(opened: Opened, paid: list[Applied]) -> Iterator[tuple[str, str]]:
+    """What put this invoice into the books: its issue (or the refill that it is for), and each payment and its use."""
+    yield "invoice", str(opened.invoice.id)
+    if opened.invoice.kind == InvoiceKind.REFILL:
+        yield "refill", opened.invoice.cause
+    for one in paid:
+        yield "payment", str(one.payment_id)
+        yield "settlement", str(one.settlement_id)
+
+
+def _bought(request: PortalRequest, opened: Opened) -> dict[str, Any] | None:
+    """The wallet that a refill went to: its name, and its address for those who may open it."""
+    if opened.invoice.kind != InvoiceKind.REFILL:
+        return None
+    _, code, _ = opened.lines[0].revenue_code.split(":")
+    may_open = request.rights[Area.CREDITS].read
+    return {
+        "name": CreditType.objects.get(code=code).name,
+        "url": f"{TABS[Area.CREDITS]}{code}/" if may_open else None,
+    }
+
+
+def _cells(line: InvoiceLine, currency: str) -> tuple[sheets.Value, ...]:
+    amount = to_minor(line.amount, currency)
+    return line.description, line.detail, line.quantity.normalize(), _price(line, currency), amount, currency
+
+
+def _price(line: InvoiceLine, currency: str) -> Decimal:
+    """As fine as it is, and at least as fine as the currency."""
+    whole = to_minor(line.unit_price, currency)
+    return whole if whole == line.unit_price else line.unit_price.normalize()
+
+
+urls = [
+    path("billing/invoices/<number:number>.pdf", invoice_pdf, name="invoice-pdf"),
+    path("billing/invoices/<number:number>.csv", invoice_csv, name="invoice-csv"),
+    path("billing/invoices/<number:number>/", invoice, name="invoice"),
+]

@@ -1,0 +1,96 @@
+"""Invoice History: the table, its filters, and the same as CSV."""
+
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+
+from tollbook.accounts.account import today_in
+from tollbook.accounts.tables import Account, Area
+from tollbook.invoicing import history
+from tollbook.money.amount import to_minor
+from tollbook.postgres.scope import rows_of
+from tollbook.subscriptions.fees import billing_day, fees
+from tollbook.web import formats, sheets
+from tollbook.web.portal import billing
+from tollbook.web.portal.invoice_filter import FILTERS, Asked, asked, tidied
+from tollbook.web.portal.page import PortalRequest, page
+
+CSV_COLUMNS = ("Invoice Number", "Amount", "Balance", "Status", "Invoice Date", "Currency")
+
+
+@page(area=Area.INVOICES)
+def invoices(request: PortalRequest) -> HttpResponse:
+    """The account's invoices, the newest first unless another order is asked for."""
+    tidy = tidied(request.GET)
+    if tidy is not None:
+        return HttpResponseRedirect(f"{request.path}?{tidy}" if tidy else request.path)
+    wanted, today = asked(request.GET), today_in(request.account)
+    found = history.page(request.account.id, wanted.filter, wanted.sort, wanted.page, wanted.size, today)
+    context = _shown(request, wanted, found) | {
+        "figures": billing.figures(request),
+        "tab": "invoices",
+        "nothing_yet": "" if found.total_count else _nothing_yet(request.account, today),
+    }
+    return render(request, "tollbook/portal/invoices.html", context)
+
+
+@page(area=Area.INVOICES, scope=False)
+def invoices_csv(request: PortalRequest) -> StreamingHttpResponse:
+    """What the table shows, all pages of it, in the same order."""
+    wanted, today = asked(request.GET), today_in(request.account)
+    filename = f"invoices-{request.account.slug}-{today.isoformat()}.csv"
+    with rows_of(request.account.id):
+        found = history.rows(request.account.id, wanted.filter, wanted.sort, today)
+        return sheets.answer(request, filename, CSV_COLUMNS, map(_cells, found))
+
+
+def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[str, Any]:
+    return {
+        "rows": found.rows,
+        "page": _pager(found),
+        "owed": found.owed,
+        "owed_here": found.owed_here,
+        "counts": found.counts,
+        "form": wanted.form,
+        "kept": wanted.kept,
+        "sort": str(wanted.sort),
+        "is_filtered": wanted.is_filtered,
+        "clear_url": _address(reverse("portal:invoices"), wanted.kept),
+        "csv_url": _csv_address(request),
+    }
+
+
+def _pager(found: history.Page) -> Page:
+    """Django's page over that many rows, for the pager; the rows themselves are read already."""
+    return Paginator(range(found.total_count), found.size).page(found.number)
+
+
+def _csv_address(request: PortalRequest) -> str:
+    kept = [(name, value) for name in (*FILTERS, "sort") for value in request.GET.getlist(name)]
+    return _address(reverse("portal:invoices-csv"), kept)
+
+
+def _address(path: str, query: Any) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _nothing_yet(account: Account, today: date) -> str:
+    """When to expect the first one: at the next charge, or the next billing day while nothing is subscribed."""
+    first_on = fees(account, today).next_charge_on or billing_day(account.anchor_on, today + timedelta(days=1))
+    return f"Your first one will appear here after your first refill or billing date, {formats.day(first_on)}."
+
+
+def _cells(row: history.Row) -> tuple[sheets.Value, ...]:
+    total, balance = (to_minor(amount, row.currency) for amount in (row.total, row.balance))
+    return row.number, total, balance, str(row.status.label), row.issued_on, row.currency
+
+
+urls = [
+    path("billing/invoices/", invoices, name="invoices"),
+    path("billing/invoices.csv", invoices_csv, name="invoices-csv"),
+]

@@ -1,0 +1,181 @@
+"""The Subscriptions tab: its tables, its totals, the next charge, and what was billed where."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from tests.databases import Database
+from tests.people import People, grant, people
+from tests.web.portal.reading import links, read, table
+from tollbook.accounts.account import today_in
+from tollbook.accounts.audit import SYSTEM
+from tollbook.accounts.tables import Account
+from tollbook.invoicing.run import bill_period
+from tollbook.money.period import Period, period_number, period_of
+from tollbook.subscriptions.component import offer
+from tollbook.subscriptions.subscribe import NewSubscription, start
+from tollbook.subscriptions.tables import FeeKind, Subscription
+
+pytestmark = pytest.mark.usefixtures("static_files")
+
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def them(db: Database) -> People:
+    offer("seats", "Agent seats", FeeKind.RECURRING, Decimal("24.995"), SYSTEM)
+    offer("support", "Priority support", FeeKind.RECURRING, Decimal("149"), SYSTEM)
+    offer("onboarding", "Onboarding", FeeKind.SETUP, Decimal("300"), SYSTEM)
+    offer("porting", "Number porting", FeeKind.SETUP, Decimal("12.50"), SYSTEM)
+    return people()
+
+
+@pytest.fixture
+def owner(client: Client, them: People) -> Client:
+    client.force_login(them.owner)
+    return client
+
+
+def period_now(account: Account) -> Period:
+    return period_of(account.anchor_on, today_in(account))
+
+
+def following(account: Account) -> Period:
+    return period_number(account.anchor_on, period_now(account).index + 1)
+
+
+def subscribed(account: Account, code: str, starts_on: date, quantity: str = "1", **more: object) -> Subscription:
+    return start(account, NewSubscription(code, starts_on, Decimal(quantity), **more), SYSTEM)
+
+
+def day(value: date) -> str:
+    return f"{value:%b} {value.day}, {value.year}"
+
+
+def days(period: Period) -> str:
+    first, last = period.start_on, period.end_on
+    if first.year != last.year:
+        return f"{day(first)} - {day(last)}"
+    return f"{first:%b} {first.day} - {last:%b} {last.day}"
+
+
+def test_the_columns_and_words_are_those_of_the_contract(owner: Client, them: People) -> None:
+    account = them.northwind
+    began = period_now(account).start_on
+    subscribed(account, "seats", began, "40")
+    subscribed(account, "support", began)
+    subscribed(account, "onboarding", began)
+    page = read(owner.get("/billing/subscriptions/"))
+    assert [heading.text for heading in page.all("h2")] == ["Recurring Fees", "Setup Fees"]
+    recurring, setup = table(page, "Recurring Fees"), table(page, "Setup Fees")
+    assert recurring.header == ["Component Name", "Quantity", "Price", "Total"]
+    assert recurring.rows == [
+        ["Agent seats", "40", "$24.995", "$999.80"],
+        ["Priority support", "1", "$149.00", "$149.00"],
+    ]
+    assert recurring.footer == ["Total per month $1,148.80"]
+    assert setup.header == ["Component Name", "Price", "Total"]
+    assert setup.rows[0][1:] == ["$300.00", "$300.00"] and setup.footer == ["Total $300.00"]
+    assert f"Billing period {days(period_now(account))}, charged in advance" in page.text
+
+
+def test_the_next_charge_is_one_sentence(owner: Client, them: People) -> None:
+    account = them.northwind
+    subscribed(account, "seats", period_now(account).start_on, "40")
+    coming = following(account)
+    page = read(owner.get("/billing/subscriptions/"))
+    assert f"Next charge: $999.80 on {day(coming.start_on)}, for {days(coming)}." in page.text
+    subscribed(account, "porting", coming.start_on, "2")
+    page = read(owner.get("/billing/subscriptions/"))
+    assert (
+        f"Next charge: $1,024.80 on {day(coming.start_on)}, for {days(coming)}. It includes $25.00 of setup fees."
+        in page.text
+    )
+
+
+def test_the_next_charge_is_what_the_invoice_comes_to(owner: Client, them: People) -> None:
+    account = them.northwind
+    subscribed(account, "seats", period_now(account).start_on, "37")
+    subscribed(account, "onboarding", following(account).start_on)
+    invoice = bill_period(account, following(account), following(account).start_on)
+    assert f"Next charge: ${invoice.total:,.2f} on" in read(owner.get("/billing/subscriptions/")).text
+
+
+def test_a_setup_fee_tells_where_it_was_billed_or_when_it_will_be(owner: Client, client: Client, them: People) -> None:
+    account = them.northwind
+    now = period_now(account)
+    subscribed(account, "onboarding", now.start_on)
+    number = bill_period(account, now, now.start_on).number
+    subscribed(account, "porting", following(account).start_on, "3")
+    page = read(owner.get("/billing/subscriptions/"))
+    assert table(page, "Setup Fees").rows == [
+        [f"Number porting × 3 Will be billed {day(following(account).start_on)}", "$12.50", "$37.50"],
+        [f"Onboarding Billed {day(now.start_on)} on {number}", "$300.00", "$300.00"],
+    ]
+    assert links(page)[number] == f"/billing/invoices/{number}/"
+    grant(them.owner, them.admin, subscriptions="r")
+    client.force_login(them.admin)
+    page = read(client.get("/billing/subscriptions/"))
+    assert number in page.text and number not in links(page)
+
+
+def test_a_setup_fee_whose_day_has_come_without_an_invoice_is_not_given_a_day(owner: Client, them: People) -> None:
+    subscribed(them.northwind, "onboarding", period_now(them.northwind).start_on - A_DAY)
+    page = read(owner.get("/billing/subscriptions/"))
+    assert table(page, "Setup Fees").rows[0][0] == "Onboarding Will be billed with the next invoice"
+
+
+def test_what_starts_later_and_what_ended_count_in_no_total(owner: Client, them: People) -> None:
+    account, today = them.northwind, today_in(them.northwind)
+    subscribed(account, "support", today - 90 * A_DAY)
+    subscribed(account, "seats", today - 90 * A_DAY, "10", ends_on=today - A_DAY)
+    subscribed(account, "seats", today + A_DAY, "12")
+    page = read(owner.get("/billing/subscriptions/"))
+    assert table(page, "Recurring Fees").rows == [["Priority support", "1", "$149.00", "$149.00"]]
+    assert table(page, "Recurring Fees").footer == ["Total per month $149.00"]
+    [[later, *_]] = table(page, "Recurring Fees that start later").rows
+    [[ended, *_]] = table(page, "Recurring Fees that ended").rows
+    assert later == f"Agent seats Starts {day(today + A_DAY)}"
+    assert ended == f"Agent seats {day(today - 90 * A_DAY)} - {day(today - A_DAY)}"
+    assert page.one("summary").text == "1 ended fee" and "open" not in page.one("details").attributes
+
+
+def test_a_fee_with_a_last_day_to_come_says_so(owner: Client, them: People) -> None:
+    today = today_in(them.northwind)
+    subscribed(them.northwind, "support", today, ends_on=today + 40 * A_DAY)
+    page = read(owner.get("/billing/subscriptions/"))
+    assert table(page, "Recurring Fees").rows[0][0] == f"Priority support Ends {day(today + 40 * A_DAY)}"
+
+
+def test_without_subscriptions_the_page_says_what_will_be_there(owner: Client, them: People) -> None:
+    page = read(owner.get("/billing/subscriptions/"))
+    assert "No subscriptions yet." in page.text and not page.all("table")
+
+
+def test_when_nothing_is_to_come_no_charge_is_promised(owner: Client, them: People) -> None:
+    today = today_in(them.northwind)
+    subscribed(them.northwind, "support", today - 90 * A_DAY, ends_on=today - A_DAY)
+    page = read(owner.get("/billing/subscriptions/"))
+    assert "No charge is planned." in page.text and "Nothing is charged every month." in page.text
+    assert "No setup fees." in page.text
+
+
+def test_what_components_are_called_is_text_not_markup(owner: Client, them: People) -> None:
+    subscribed(them.northwind, "support", today_in(them.northwind), name="<script>alert(1)</script>")
+    response = owner.get("/billing/subscriptions/")
+    assert b"<script>alert" not in response.content and "<script>alert(1)</script>" in read(response).text
+
+
+def test_another_accounts_fees_are_not_shown(owner: Client, them: People) -> None:
+    subscribed(them.contoso, "support", today_in(them.contoso))
+    assert "No subscriptions yet." in read(owner.get("/billing/subscriptions/")).text
+
+
+def test_only_those_who_may_read_subscriptions_see_them(client: Client, them: People) -> None:
+    client.force_login(them.admin)
+    grant(them.owner, them.admin, invoices="rw", credits="rw", payments="rw")
+    assert client.get("/billing/subscriptions/").status_code == 403
+    grant(them.owner, them.admin, subscriptions="r")
+    assert client.get("/billing/subscriptions/").status_code == 200
