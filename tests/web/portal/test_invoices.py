@@ -293,6 +293,16 @@ def test_only_those_who_may_read_invoices_see_any(client: Client, them: People, 
     assert client.get(path).status_code == 200
 
 
+def test_the_strip_above_says_what_is_due_and_leads_to_what_is_overdue(
+    owner: Client, made: list[Loaded], them: People
+) -> None:
+    overdue = sum(status(one, today_in(them.northwind)) == "Overdue" for one in made)
+    for path in ("/billing/invoices/", "/billing/subscriptions/"):
+        page = read(owner.get(path))
+        assert f"Amount due {usd(sum(one.balance for one in made))} {overdue} overdue" in page.one("dl").text
+        assert links(page.one("dl"))[f"{overdue} overdue"] == "/billing/invoices/?status=overdue"
+
+
 def test_another_accounts_invoices_are_not_listed_counted_or_owed(owner: Client, them: People) -> None:
     issued(them.contoso)
     assert "No invoices yet." in read(owner.get("/billing/invoices/")).text

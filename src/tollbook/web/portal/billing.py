@@ -7,6 +7,7 @@ from django.urls import path
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Area
+from tollbook.invoicing import history
 from tollbook.subscriptions.fees import fees
 from tollbook.wallets.gauge import prepaid_credit
 from tollbook.web.portal.page import PortalRequest, page
@@ -27,12 +28,15 @@ def first_tab(request: PortalRequest) -> str | None:
 
 def figures(request: PortalRequest) -> dict[str, Any]:
     """The strip above the tabs, in the account's currency: each figure only for those who may read where it comes from."""
-    account = request.account
+    account, today = request.account, today_in(request.account)
     found: dict[str, Any] = {"currency": account.currency} | dict.fromkeys(FIGURES)
     if request.rights[Area.CREDITS].read:
         found["prepaid_credit"] = prepaid_credit(account.id)
+    if request.rights[Area.INVOICES].read:
+        owed = history.owed(account.id, today)
+        found["amount_due"], found["overdue_count"] = owed.amount, owed.overdue_count
     if request.rights[Area.SUBSCRIPTIONS].read:
-        coming = fees(account, today_in(account))
+        coming = fees(account, today)
         found["next_charge_on"], found["next_charge_amount"] = coming.next_charge_on, coming.next_charge_amount
     return found
 
