@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import django
 import pytest
 
-HOME = Path(tempfile.mkdtemp(prefix="tollbook-tests-"))
-HOME.chmod(0o711 if os.geteuid() == 0 else 0o700)  # the server's unprivileged user passes through it
+from tests import leftovers
+
+HOME = leftovers.make_folder()
 EXTERNAL = os.environ.get("DATABASE_URL")
 EXTERNAL_OWNER = os.environ.get("MIGRATION_DATABASE_URL", EXTERNAL)
 
@@ -43,6 +44,7 @@ hypothesis_settings.load_profile("tollbook")
 
 def pytest_configure() -> None:
     """Behave as under Django's own runner; a polite kill ends the tests as Ctrl-C does, with everything stopped."""
+    leftovers.clear_away()
     setup_test_environment()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

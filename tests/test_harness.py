@@ -1,24 +1,23 @@
 """The fixtures themselves: what the other tests take for granted."""
 
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, connections
-from django.db.utils import OperationalError
 
+from tests import leftovers
 from tests.databases import Database
 from tollbook.accounts.tables import Account
 from tollbook.postgres.ids import new_id
 from tollbook.rating.tables import CreditType
-
-
-def test_nothing_is_reached_without_asking_for_the_database() -> None:
-    with pytest.raises((OperationalError, SynchronousOnlyOperation)):
-        CreditType.objects.count()
 
 
 def fill(code: str) -> None:
@@ -77,3 +76,25 @@ def test_a_fresh_server_comes_back_after_a_kill(fresh_server) -> None:
 
 def test_a_live_web_process_answers(live: str) -> None:
     assert httpx.get(f"{live}/healthz", trust_env=False).status_code == 200
+
+
+def test_the_next_run_clears_away_what_a_killed_one_left() -> None:
+    script = (
+        "import os; from tests import leftovers; from tollbook.postgres.embedded import Embedded;"
+        "folder = leftovers.make_folder(); server = Embedded(folder / 'server'); server.start();"
+        "print(folder, server.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    folder, pid = killed.stdout.split()
+    os.kill(int(pid), 0)
+    leftovers.clear_away()
+    assert not Path(folder).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+def test_the_folder_of_a_run_that_lives_is_left_alone() -> None:
+    folder = leftovers.make_folder()
+    leftovers.clear_away()
+    assert folder.exists()
+    shutil.rmtree(folder)

@@ -4,8 +4,6 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.test import override_settings
-from tollbook.payments.method import NewMethod
-from tollbook.refills.rule import Rule
 
 from tests.cast import NOON, a_rate, an_account, funded, wallet
 from tollbook.accounts.audit import Actor
@@ -13,8 +11,10 @@ from tollbook.audit.books import audit
 from tollbook.invoicing.tables import Invoice, OpenBalance
 from tollbook.ledger.balance import sums
 from tollbook.payments import method
+from tollbook.payments.method import NewMethod
 from tollbook.payments.tables import SimulatedCharge
 from tollbook.refills import rule, run
+from tollbook.refills.rule import Rule
 from tollbook.refills.tables import Refill
 from tollbook.usage.event import Event
 from tollbook.usage.record import record

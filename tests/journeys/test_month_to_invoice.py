@@ -8,7 +8,6 @@ from io import BytesIO
 from django.db import transaction
 from django.test import Client
 from pypdf import PdfReader
-from tollbook.payments.receive import receive
 
 from tests.cast import an_account
 from tollbook.accounts import user
@@ -21,6 +20,7 @@ from tollbook.invoicing.settle import settle
 from tollbook.invoicing.tables import Invoice
 from tollbook.ledger.balance import sums
 from tollbook.money.period import add_months
+from tollbook.payments.receive import receive
 from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
 from tollbook.subscriptions.tables import FeeKind

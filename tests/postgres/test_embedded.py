@@ -26,7 +26,7 @@ processes = multiprocessing.get_context("fork")
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A temporary folder that others may pass through; pytest's own ones are private."""
-    made = Path(tempfile.mkdtemp(prefix="tollbook-test-"))
+    made = Path(tempfile.mkdtemp(prefix="embedded-", dir=os.environ["TOLLBOOK_HOME"]))
     made.chmod(0o711)
     yield made
     shutil.rmtree(made)
