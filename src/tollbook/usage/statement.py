@@ -4,7 +4,7 @@ Read only. Days are local days of the account, cut from quarters of an hour, so 
 days of 23 and 25 hours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -172,6 +172,27 @@ def everything(account_id: UUID, wanted: Filter, after: Key | None = None) -> It
         if len(rows) < MOST_ROWS:
             return
         after = rows[-1].key
+
+
+def newest(
+    account_id: UUID,
+    type_codes: Sequence[str],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: Key | None = None,
+    limit: int = 100,
+) -> list[Used]:
+    """Up to `limit` events of any of the types, newest first, before a key: keyset pages for machines. One query."""
+    return _used(
+        "newest_of_types",
+        account_id=account_id,
+        type_codes=list(type_codes),
+        since=since,
+        until=until,
+        at=before and before.at,
+        id=before and before.id,
+        limit=min(limit, MOST_ROWS),
+    )
 
 
 def event(account_id: UUID, event_id: str) -> Opened:

@@ -42,3 +42,22 @@ WHERE account_id = %(account_id)s AND type_code = %(type_code)s
   AND (%(text)s::text = '' OR event_id = %(text)s::text OR "to" = %(text)s::text OR sender = %(text)s::text)
 ORDER BY occurred_at, event_id
 LIMIT %(limit)s
+
+-- name: newest_of_types
+-- The newest events of several types before a key: one walk along the index by time for each type, merged, because no index orders the events of all types together (the busiest table has as few as possible).
+SELECT event.*
+FROM unnest(%(type_codes)s::text[]) AS type (code)
+CROSS JOIN LATERAL (
+    SELECT event_id, type_code, occurred_at, received_at, quantity, billed_quantity, rate_cents, connect_fee, cost, "to",
+           sender, transfer_id, hold_id
+    FROM usage_event
+    WHERE account_id = %(account_id)s AND type_code = type.code
+      AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
+      AND occurred_at < coalesce(%(until)s::timestamptz, 'infinity')
+      AND occurred_at <= coalesce(%(at)s::timestamptz, 'infinity')
+      AND (%(at)s::timestamptz IS NULL OR (occurred_at, event_id) < (%(at)s::timestamptz, %(id)s::text))
+    ORDER BY occurred_at DESC, event_id DESC
+    LIMIT %(limit)s
+) AS event
+ORDER BY event.occurred_at DESC, event.event_id DESC
+LIMIT %(limit)s

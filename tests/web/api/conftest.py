@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,19 +9,14 @@ import httpx
 import pytest
 from litestar.testing import TestClient
 
+from tests.cast import a_rate, an_account, funded, wallet
 from tests.databases import Database
-from tollbook.accounts.account import NewAccount, open_account
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
 from tollbook.accounts.key import SCOPES, create
 from tollbook.accounts.tables import Account
-from tollbook.rating.set_rate import NewRate, set_rate
-from tollbook.wallets.credit import adjust
-from tollbook.wallets.tables import Wallet
-from tollbook.wallets.wallet import open_wallets
 from tollbook.web.api import threads
 from tollbook.web.api.app import api
 
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 STEPS = {"inbound": (30, 6), "outbound": (60, 60), "speech_to_text": (15, 15)}
 RATES = {
     "email": "0.08",
@@ -35,22 +29,19 @@ RATES = {
 }
 
 
-def opened(slug: str, credit: str = "100") -> Account:
-    """An account with `credit` dollars in every wallet."""
-    account = open_account(NewAccount(slug, slug.title(), LONG_AGO.date()), SYSTEM)
-    open_wallets(account)
+def opened(slug: str) -> Account:
+    """An account with 100 dollars in every wallet."""
+    account = an_account(slug)
     for type_code in RATES:
-        adjust(account.id, type_code, Decimal(credit), "paid", "opening balance", SYSTEM)
+        funded(account, type_code)
     return account
 
 
 def rates() -> None:
     """Rates in cents for everybody; outbound to 1900... costs a dollar a minute."""
     for type_code, cents in RATES.items():
-        initial, step = STEPS.get(type_code, (1, 1))
-        steps = {"initial_seconds": initial, "increment_seconds": step}
-        set_rate(NewRate(type_code, Decimal(cents), LONG_AGO, **steps), SYSTEM)
-    set_rate(NewRate("outbound", Decimal(100), LONG_AGO, prefix="1900"), SYSTEM)
+        a_rate(type_code, cents, *STEPS.get(type_code, (1, 1)))
+    a_rate("outbound", "100", 60, 60, prefix="1900")
 
 
 @dataclass
@@ -108,11 +99,6 @@ def own(client: TestClient, northwind: Account) -> Machine:
     return Machine(client, create(northwind.id, "dialer", list(SCOPES), SYSTEM)[1])
 
 
-def now() -> str:
-    """A moment ago, as senders write it."""
-    return (datetime.now(UTC) - timedelta(seconds=5)).isoformat()
-
-
 def event(id: str, **changes: Any) -> dict[str, Any]:
     """An event of 61 seconds inbound for Northwind."""
     usual = {"id": id, "account": "northwind", "type": "inbound", "quantity": 61, "occurred_at": "2026-03-01T12:00:00Z"}
@@ -121,10 +107,9 @@ def event(id: str, **changes: Any) -> dict[str, Any]:
 
 def balance(account: Account, type_code: str) -> Decimal:
     """What is in a wallet."""
-    wallet = Wallet.objects.get(account_id=account.id, type_code=type_code)
-    return wallet.paid + wallet.granted
+    return wallet(account, type_code).paid
 
 
 def held(account: Account, type_code: str) -> Decimal:
     """What is set aside in a wallet."""
-    return Wallet.objects.get(account_id=account.id, type_code=type_code).held
+    return wallet(account, type_code).held

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from tests.web.api.conftest import LONG_AGO, Machine, balance, event, held
+from tests.cast import LONG_AGO
+from tests.web.api.conftest import Machine, balance, event, held
 from tests.web.api.test_door import is_problem
 from tollbook.accounts import remember
 from tollbook.accounts.remember import Answer, KeyReused, once

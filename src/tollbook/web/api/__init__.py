@@ -10,5 +10,12 @@ numbers        how amounts and quantities are written in answers
 problems       every error as application/problem+json
 usage          POST /usage
 holds          POST /holds, extend, capture, release
+wallets        wallets, refill rules, refills
+events         debited events: JSON pages, NDJSON, CSV
+ledger         transfers with before and after
+invoices       invoices, opened, as PDF
+subscriptions  recurring and setup fees
+rates          rate this number
+pages          keyset pages: {items, next}
 health         /healthz and /readyz
 """

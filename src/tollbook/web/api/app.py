@@ -2,7 +2,19 @@
 
 from litestar import Litestar, Router
 
-from tollbook.web.api import health, holds, problems, threads, usage
+from tollbook.web.api import (
+    events,
+    health,
+    holds,
+    invoices,
+    ledger,
+    problems,
+    rates,
+    subscriptions,
+    threads,
+    usage,
+    wallets,
+)
 from tollbook.web.api.auth import require_key, require_media_type
 from tollbook.web.api.edge import Edge
 
@@ -16,6 +28,17 @@ v1 = Router(
         holds.extend_hold,
         holds.capture_hold,
         holds.release_hold,
+        wallets.list_wallets,
+        wallets.get_rule,
+        wallets.set_rule,
+        wallets.ask_refill,
+        wallets.list_refills,
+        events.list_events,
+        ledger.list_transfers,
+        invoices.list_invoices,
+        invoices.get_invoice,
+        subscriptions.get_subscriptions,
+        rates.get_rate,
     ],
     guards=[require_key, require_media_type],
 )

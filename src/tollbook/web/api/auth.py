@@ -8,7 +8,7 @@ from uuid import UUID
 
 from litestar.concurrency import sync_to_thread
 from litestar.connection import ASGIConnection
-from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
+from litestar.exceptions import HTTPException, NotAuthorizedException, NotFoundException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 
 from tollbook.accounts import key as keys
@@ -73,6 +73,7 @@ async def require_media_type(connection: ASGIConnection, handler: BaseRouteHandl
 async def require_key(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
     """Let a request pass that has a living key with the route's scope; the handler finds it in `request.auth`."""
     scope = handler.opt["scope"]
+    _refuse_unprintable(connection)
     scheme, _, text = connection.headers.get("authorization", "").partition(" ")
     key = await sync_to_thread(keys.check, text.strip()) if scheme.lower() == "bearer" else None
     if key is None:
@@ -83,3 +84,10 @@ async def require_key(connection: ASGIConnection, handler: BaseRouteHandler) -> 
             f"This key lacks the scope “{scope}” ({keys.SCOPES[scope]}).", headers={"WWW-Authenticate": challenge}
         )
     connection.scope["auth"] = Caller(key)
+
+
+def _refuse_unprintable(connection: ASGIConnection) -> None:
+    """No address holds a NUL or half a character: PostgreSQL takes neither, and nothing of ours is named so."""
+    given = [connection.scope["path"], *(value for values in connection.query_params.dict().values() for value in values)]
+    if not all(text.isprintable() for text in given):
+        raise NotFoundException

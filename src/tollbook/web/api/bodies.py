@@ -6,7 +6,7 @@ body as it came. Unknown members are refused: a misspelt `to` would otherwise be
 
 import re
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import msgspec
@@ -79,6 +79,23 @@ class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reason: str = ""
 
 
+class RuleBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A refill rule. Amounts in the account's currency, at its minor unit. `version`: the one that was seen, 0 for none."""
+
+    automatic: bool
+    refill_amount: Decimal
+    minimum_before_refill: Decimal
+    monthly_cap: Decimal
+    max_charges_per_day: int = 3
+    version: int | None = None
+
+
+class RefillBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A refill to buy: an amount in the account's currency, at its minor unit."""
+
+    amount: Decimal
+
+
 class Malformed(ValueError):
     """Bytes that are not what they should be: a sentence, and the member at fault when one is known."""
 
@@ -107,6 +124,14 @@ def decode(kind: type[Body], body: bytes) -> Body:
         return parse(kind, body)
     except Malformed as error:
         raise Invalid(error.message, **({"field": error.field} if error.field else {})) from None
+
+
+def parsed_decimal(text: str, field: str) -> Decimal:
+    """A decimal out of an address. Raises Invalid."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise Invalid(f"{field} is a decimal, such as 61 or 0.5.", field=field) from None
 
 
 def _told(text: str) -> tuple[str, str]:
