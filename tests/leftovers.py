@@ -13,10 +13,10 @@ PREFIX = "tollbook-tests-"
 LOCK = "run.lock"
 
 
-def make_folder() -> Path:
+def make_folder(place: Path | None = None) -> Path:
     """A temporary folder for this run, locked as long as this process lives. Users may pass through it: the server's
     unprivileged one has to."""
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
     draft = folder / f"{LOCK}.draft"
     fcntl.flock(os.open(draft, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
@@ -24,9 +24,9 @@ def make_folder() -> Path:
     return folder
 
 
-def clear_away() -> None:
+def clear_away(place: Path | None = None) -> None:
     """Stop the servers of dead runs and remove their folders."""
-    for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
+    for lock in (place or Path(tempfile.gettempdir())).glob(f"{PREFIX}*/{LOCK}"):
         with contextlib.suppress(OSError):
             if lock.stat().st_uid == os.geteuid() and _is_free(lock):
                 _remove(lock.parent)

@@ -1,9 +1,8 @@
 """The fixtures themselves: what the other tests take for granted."""
 
-import os
-import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from django.db import connection, connections
 
 from tests import leftovers
+from tests.conftest import HOME
 from tests.databases import Database
 from tollbook.accounts.tables import Account
 from tollbook.postgres.ids import new_id
@@ -78,23 +78,29 @@ def test_a_live_web_process_answers(live: str) -> None:
     assert httpx.get(f"{live}/healthz", trust_env=False).status_code == 200
 
 
-def test_the_next_run_clears_away_what_a_killed_one_left() -> None:
+@pytest.fixture
+def place() -> Path:
+    """A temporary folder that no other run clears away."""
+    made = Path(tempfile.mkdtemp(dir=HOME))
+    made.chmod(0o711)
+    return made
+
+
+def test_the_next_run_clears_away_what_a_killed_one_left(place: Path) -> None:
     script = (
-        "import os; from tests import leftovers; from tollbook.postgres.embedded import Embedded;"
-        "folder = leftovers.make_folder(); server = Embedded(folder / 'server'); server.start();"
-        "print(folder, server.pid, flush=True); os.kill(os.getpid(), 9)"
+        "import os, pathlib, sys; from tests import leftovers; from tollbook.postgres.embedded import Embedded;"
+        "folder = leftovers.make_folder(pathlib.Path(sys.argv[1])); server = Embedded(folder / 'server'); server.start();"
+        "print(server.url(), flush=True); os.kill(os.getpid(), 9)"
     )
-    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    folder, pid = killed.stdout.split()
-    os.kill(int(pid), 0)
-    leftovers.clear_away()
-    assert not Path(folder).exists()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid), 0)
+    killed = subprocess.run([sys.executable, "-c", script, str(place)], capture_output=True, text=True)
+    psycopg.connect(killed.stdout).close()
+    leftovers.clear_away(place)
+    assert list(place.iterdir()) == []
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(killed.stdout)
 
 
-def test_the_folder_of_a_run_that_lives_is_left_alone() -> None:
-    folder = leftovers.make_folder()
-    leftovers.clear_away()
+def test_the_folder_of_a_run_that_lives_is_left_alone(place: Path) -> None:
+    folder = leftovers.make_folder(place)
+    leftovers.clear_away(place)
     assert folder.exists()
-    shutil.rmtree(folder)
