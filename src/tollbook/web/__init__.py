@@ -1,6 +1,10 @@
 """HTTP and nothing else: parse, one domain call, answer.
 
 asgi      the application: machines' door, people's doors, static files, health
+urls      people's addresses: sign-in, portal/, desk/
+sign_in   who may sign in, and the way back to the page that was asked for
+declared  what every page says about who may open it
+frame     what surrounds every page: menu, operator, pages for when things go wrong
 errors    domain error → status, one table
 formats   values as people read them; templatetags/ gives them to pages
 sheets    CSV downloads of any length, safe in a spreadsheet
