@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tollbook.cli.prepare import run
+from tollbook.demo import operator
 
 FORMATS = ("asterisk", "freeswitch-csv", "freeswitch-json", "tollbook")
 PORT = click.option(
@@ -60,6 +61,8 @@ def demo(port: int) -> None:
     Serves 127.0.0.1 only, with well-known passwords: never put real data in it. TRAFFIC=off keeps the numbers still.
     """
     os.environ["TOLLBOOK_DEMO"] = "on"
+    for name, value in operator.ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     run("running.demo", port=port, traffic=os.environ.get("TRAFFIC", "on").lower() not in ("off", "0", "no", "false"))
 
 

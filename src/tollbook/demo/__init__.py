@@ -1,6 +1,7 @@
 """The demo: a believable operator, two customers, a month of calls, and traffic that never stops.
 
 load        puts it there, once: people, prices, past, records
+operator    who issues the invoices
 people      accounts and users
 prices      default rates and a small prefix deck
 past        subscriptions, a year of invoices, cards, refill rules
