@@ -8,5 +8,5 @@ ENVIRONMENT = {
     "TOLLBOOK_OPERATOR_TAX_ID": "US 04-5550110",
     "TOLLBOOK_OPERATOR_EMAIL": "billing@meridian.example",
     "TOLLBOOK_OPERATOR_PHONE": "+1 617 555 0110",
-    "TOLLBOOK_OPERATOR_PAYMENT_INSTRUCTIONS": "Bank transfer to First Example Bank, account 000 555 0110, with the invoice number.",
+    "TOLLBOOK_OPERATOR_PAYMENT_INSTRUCTIONS": "By transfer to First Example Bank, account 000 555 0110, with this number.",
 }

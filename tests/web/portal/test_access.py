@@ -4,7 +4,8 @@ import re
 from html import unescape
 
 import pytest
-from django.test import Client
+from django.core import mail
+from django.test import Client, override_settings
 
 from tests.people import People, grant, people
 from tollbook.accounts import access, user
@@ -47,11 +48,21 @@ def test_the_billing_item_is_there_for_everybody(them: People) -> None:
         assert b'<a href="/billing/"' in as_(person).get("/").content
 
 
+@override_settings(EMAIL_HOST="mail.example")
+def test_who_asked_is_told_by_mail_when_there_is_mail(them: People) -> None:
+    asked = as_(them.admin).post("/access/request/", {"next": "/billing/"}, follow=True)
+    assert "You'll get an email when it is decided." in text(asked)
+    as_(them.owner).post(f"/access/requests/{AccessRequest.objects.get().id}/", {"decision": "decline"})
+    assert [(sent.to, sent.subject) for sent in mail.outbox] == [
+        (["admin@northwind.example"], "Your request for access to Billing was declined")
+    ]
+
+
 def test_a_request_is_made_shown_and_granted_in_one_click(them: People) -> None:
     admin, owner = as_(them.admin), as_(them.owner)
     asked = admin.post("/access/request/", {"next": "/billing/"}, follow=True)
     assert asked.status_code == 403
-    assert re.search(r"Requested [A-Z][a-z]{2} \d+, \d\d:\d\d. You'll get an email when it is decided.", text(asked))
+    assert re.search(r"Requested [A-Z][a-z]{2} \d+, \d\d:\d\d. The decision will show on this page.", text(asked))
     assert "Request access" not in text(asked)
     assert "1 request for access to Billing waits for your decision" in text(owner.get("/"))
     for path in ("/access/requests/", f"/users/{them.admin.id}/acl/", f"/users/{them.admin.id}/"):

@@ -1,8 +1,11 @@
 """The Access Control List of a user, asking for access, and deciding who gets it."""
 
+import logging
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.mail import send_mail
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -14,6 +17,8 @@ from tollbook.accounts.tables import Area, Level, RequestState
 from tollbook.errors import Conflict, Invalid
 from tollbook.web.portal.page import PortalRequest, chosen, page
 from tollbook.web.sign_in import came_from, own_address
+
+log = logging.getLogger(__name__)
 
 
 @page(level=EDITORS, write_level=Level.SUPER_ADMIN, methods="GET POST")
@@ -66,6 +71,7 @@ def decide(request: PortalRequest, request_id: UUID) -> HttpResponse:
     asked = access.find_request(request.account.id, request_id)
     decided = access.decide(request.user, asked.id, chosen(request, "decision", {"grant": True, "decline": False}))
     email = user.find(request.account.id, decided.user_id).email
+    transaction.on_commit(lambda: _mail(email, RequestState(decided.state), request.build_absolute_uri("/billing/")))
     if decided.state == RequestState.GRANTED:
         messages.success(
             request, f"{email} may now read Billing. Less, or Write, you set in their Access Control List."
@@ -73,6 +79,15 @@ def decide(request: PortalRequest, request_id: UUID) -> HttpResponse:
     else:
         messages.success(request, f"The request of {email} is declined.")
     return HttpResponseRedirect(came_from(request, reverse("portal:access-requests")))
+
+
+def _mail(email: str, state: RequestState, address: str) -> None:
+    """Tell who asked. What was decided stands whether or not the mail goes out."""
+    outcome = "granted" if state == RequestState.GRANTED else "declined"
+    try:
+        send_mail(f"Your request for access to Billing was {outcome}", f"It was {outcome}: {address}\n", None, [email])
+    except OSError:
+        log.exception("mail about an access request was not sent")
 
 
 def _ticked(request: HttpRequest) -> dict[Area, Rights]:
