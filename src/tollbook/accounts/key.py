@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tollbook.accounts.account import by_id
 from tollbook.accounts.audit import OPERATOR_ID, Actor, note
 from tollbook.accounts.tables import ApiKey
-from tollbook.errors import Invalid, NotFound
+from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.postgres.ids import new_id
 
 SCOPES = {
@@ -30,27 +30,33 @@ SCOPES = {
 LAST_USED_STEP = timedelta(minutes=1)
 
 
-def create(account_id: UUID, name: str, scopes: Collection[str], actor: Actor) -> tuple[ApiKey, str]:
+def create(
+    account_id: UUID, name: str, scopes: Collection[str], actor: Actor, id: UUID | None = None
+) -> tuple[ApiKey, str]:
     """Make a key of an account, or of all accounts for `OPERATOR_ID`; answers it with its text, which nobody can see again.
 
-    One transaction, no locks. Raises Invalid for a missing name or unknown scopes, NotFound for an unknown account.
+    With an `id`, made by the caller before, a second call raises Conflict. One transaction, no locks. Raises Invalid for a
+    missing name or unknown scopes, NotFound for an unknown account.
     """
     _check(name, scopes)
     if account_id != OPERATOR_ID:
         by_id(account_id)
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    with transaction.atomic():
-        key = ApiKey.objects.create(
-            account_id=account_id,
-            id=new_id(),
-            name=name.strip(),
-            prefix=prefix,
-            secret_hash=_hashed(secret),
-            scopes=[scope for scope in SCOPES if scope in scopes],
-            created_by=actor.name,
-            created_at=datetime.now(UTC),
-        )
-        note(account_id, actor, "api_key.create", _target(key), after={"name": key.name, "scopes": key.scopes})
+    try:
+        with transaction.atomic():
+            key = ApiKey.objects.create(
+                account_id=account_id,
+                id=id or new_id(),
+                name=name.strip(),
+                prefix=prefix,
+                secret_hash=_hashed(secret),
+                scopes=[scope for scope in SCOPES if scope in scopes],
+                created_by=actor.name,
+                created_at=datetime.now(UTC),
+            )
+            note(account_id, actor, "api_key.create", _target(key), after={"name": key.name, "scopes": key.scopes})
+    except IntegrityError:
+        raise Conflict("This key was made before, and its text was shown then. Revoke it if it was lost.") from None
     return key, f"tb_{prefix}_{secret}"
 
 

@@ -7,6 +7,7 @@ settle       apply a payment to an invoice
 status       Paid, Posted, Unpaid, Overdue: derived by one table of rules, in Python and in SQL
 history      what Invoice History shows: filters, sorting, pages, totals
 around       what stands around an invoice: the one before and after, the one that billed a setup fee
+register     the invoices of all accounts, newest first: for staff
 run          the month's invoices from subscriptions, safely repeatable
 file         the PDF of an invoice, typeset once and kept
 document/    the typesetting

@@ -44,7 +44,6 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">": operator.gt,
 }
-_IN_SQL = {"zero": "0", "today": "%(today)s::date"}
 
 
 def status_of(balance: Decimal, due_on: date, grace_until_on: date, today: date) -> Status:
@@ -56,12 +55,13 @@ def status_of(balance: Decimal, due_on: date, grace_until_on: date, today: date)
     raise AssertionError(f"no status for {facts}")
 
 
-def condition(statuses: Iterable[Status]) -> str:
-    """The same as an SQL condition on balance, due_on and grace_until_on, with the parameter `today`; none: FALSE."""
-    return " OR ".join(f"({_rule_in_sql(status)})" for status in statuses) or "FALSE"
+def condition(statuses: Iterable[Status], today: str = "%(today)s::date") -> str:
+    """The same as an SQL condition on balance, due_on and grace_until_on; none: FALSE. `today` is the SQL of that day."""
+    return " OR ".join(f"({_rule_in_sql(status, today)})" for status in statuses) or "FALSE"
 
 
-def _rule_in_sql(status: Status) -> str:
+def _rule_in_sql(status: Status, today: str) -> str:
+    in_sql = {"zero": "0", "today": today}
     return " AND ".join(
-        f"{_IN_SQL.get(left, left)} {sign} {_IN_SQL.get(right, right)}" for left, sign, right in RULES[status]
+        f"{in_sql.get(left, left)} {sign} {in_sql.get(right, right)}" for left, sign, right in RULES[status]
     )

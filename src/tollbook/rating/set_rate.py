@@ -12,6 +12,8 @@ from tollbook.errors import Conflict, Invalid
 from tollbook.postgres.ids import new_id
 from tollbook.rating.tables import CreditType, Rate
 
+LARGEST_PRICE = Decimal(1_000_000)
+
 
 @dataclass(frozen=True, slots=True)
 class NewRate:
@@ -30,13 +32,17 @@ class NewRate:
 def set_rate(new: NewRate, actor: Actor, account_id: UUID = OPERATOR_ID) -> Rate:
     """Give `new` from its `valid_from` on, to one account or (the default) to all; the rate before it ends there.
 
-    One transaction. Locks the account's rate version row, so that two changes of one deck follow each other. Raises
-    Invalid for impossible values, Conflict when a rate for the same prefix begins at that instant or later.
+    One transaction. Locks the account's rate version row, so that two changes of one deck follow each other. The very rate
+    that begins at that instant already is answered as it is. Raises Invalid for impossible values, Conflict when another
+    rate for the same prefix begins at that instant or later.
     """
-    _check(new)
+    check(new)
     with transaction.atomic():
         _bump(account_id)
         same = Rate.objects.filter(account_id=account_id, type_code=new.type_code, prefix=new.prefix)
+        given = same.filter(valid_from=new.valid_from, valid_until__isnull=True).first()
+        if given and all(getattr(given, name) == getattr(new, name) for name in NewRate.__slots__):
+            return given
         if same.filter(valid_from__gte=new.valid_from).exists():
             raise Conflict(
                 "A rate for this prefix begins at that time or later; choose a later start.", field="valid_from"
@@ -50,13 +56,17 @@ def set_rate(new: NewRate, actor: Actor, account_id: UUID = OPERATOR_ID) -> Rate
     return rate
 
 
-def _check(new: NewRate) -> None:
+def check(new: NewRate) -> None:
+    """Raise Invalid, with the field, for values that no rate can have."""
     if not CreditType.objects.filter(code=new.type_code, is_active=True).exists():
         raise Invalid(f"There is no credit type “{new.type_code}”.", field="type_code")
     if not (new.prefix == "" or (new.prefix.isascii() and new.prefix.isdigit() and len(new.prefix) <= 20)):
         raise Invalid("A prefix is digits only, such as 1212; leave it empty for all destinations.", field="prefix")
     if new.rate_cents < 0 or new.connect_fee < 0:
         raise Invalid("A price can't be negative.", field="rate_cents")
+    if new.rate_cents > LARGEST_PRICE or new.connect_fee > LARGEST_PRICE:
+        field = "rate_cents" if new.rate_cents > LARGEST_PRICE else "connect_fee"
+        raise Invalid(f"A price is {LARGEST_PRICE:,} at most; is this one right?", field=field)
     if new.initial_seconds < 1 or new.increment_seconds < 1:
         raise Invalid("Billing steps are one second or more.", field="increment_seconds")
 

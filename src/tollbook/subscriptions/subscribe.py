@@ -43,27 +43,47 @@ class NewSubscription:
     ends_on: date | None = None
 
 
-def start(account: Account, new: NewSubscription, actor: Actor) -> Subscription:
-    """Subscribe the account. Own transaction (or a part of the caller's); no locks; audited.
+def start(account: Account, new: NewSubscription, actor: Actor, id: UUID | None = None) -> Subscription:
+    """Subscribe the account. Own transaction (or a part of the caller's); audited.
 
-    A start on a past day is billed for the periods that have no invoice yet (invoicing.run), and for those only.
-    Raises NotFound for an unknown component; Invalid for one withdrawn, a bad quantity, price or day.
+    With an `id`, made by the caller before, the subscription starts once however often it is asked for: locks the account's
+    row then, and raises Conflict when it was started with other values. A start on a past day is billed for the periods
+    that have no invoice yet (invoicing.run), and for those only. Raises NotFound for an unknown component; Invalid for one
+    withdrawn, a bad quantity, price or day.
     """
     component = Component.objects.filter(code=new.component_code).first()
     if component is None:
         raise NotFound(f"There is no component “{new.component_code}”.")
+    price = component.price if new.price is None else new.price
+    with transaction.atomic():
+        known = id and _started_before(account, id, new)
+        if known:
+            return known
+        check(account, new, component)
+        made = _insert(account, component.code, new.name or component.name, component.kind, new, price, id)
+        note(account.id, actor, "subscription.start", _target(made), after=_shown(made))
+        wake.tell(account.id)
+    return made
+
+
+def check(account: Account, new: NewSubscription, component: Component) -> None:
+    """Raise Invalid, with the field, for what can't be subscribed to."""
     if not component.is_active:
         raise Invalid(f"“{component.name}” is no longer offered.", field="component")
-    price = component.price if new.price is None else new.price
-    check_price(price)
+    check_price(component.price if new.price is None else new.price)
     _check_quantity(new.quantity)
     _check_days(account, new)
     if component.kind == FeeKind.SETUP and new.ends_on:
         raise Invalid("A setup fee is billed once and has no last day.", field="ends_on")
-    with transaction.atomic():
-        made = _insert(account, component.code, new.name or component.name, component.kind, new, price)
-        note(account.id, actor, "subscription.start", _target(made), after=_shown(made))
-        wake.tell(account.id)
+
+
+def _started_before(account: Account, id: UUID, new: NewSubscription) -> Subscription | None:
+    Account.objects.select_for_update(no_key=True).get(id=account.id)
+    made = Subscription.objects.filter(account_id=account.id, id=id).first()
+    if made is None:
+        return None
+    if (made.component_code, made.starts_on, made.quantity) != (new.component_code, new.starts_on, new.quantity):
+        raise Conflict("This subscription was started before, with other values. Begin again for another one.")
     return made
 
 
@@ -134,10 +154,12 @@ def _locked(account: Account, subscription_id: UUID) -> Subscription:
     return row
 
 
-def _insert(account: Account, code: str, name: str, kind: str, new: NewSubscription, price: Decimal) -> Subscription:
+def _insert(
+    account: Account, code: str, name: str, kind: str, new: NewSubscription, price: Decimal, id: UUID | None = None
+) -> Subscription:
     return Subscription.objects.create(
         account_id=account.id,
-        id=new_id(),
+        id=id or new_id(),
         component_code=code,
         name=name,
         kind=kind,

@@ -16,12 +16,12 @@ from django.urls import path, reverse
 from django.utils.dateformat import format as format_date
 
 from tollbook.accounts import account as accounts
-from tollbook.accounts import audit, user
+from tollbook.accounts import audit, key, user
 from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.invoicing import history as invoices
 from tollbook.invoicing.tables import OpenBalance
 from tollbook.money.amount import ZERO
-from tollbook.refills.tables import RefillRule, RefillStop
+from tollbook.refills.tables import Refill, RefillRule, RefillStop
 from tollbook.subscriptions import fees
 from tollbook.wallets import gauge
 from tollbook.wallets.tables import Wallet
@@ -154,6 +154,8 @@ def account(request: DeskRequest, slug: str) -> HttpResponse:
         "fees": fees.fees(shown, today),
         "invoices": newest,
         "more_invoices": more_invoices,
+        "refills": _refills(shown),
+        "keys": [one for one in key.of_account(shown.id) if one.revoked_at is None],
         "trail": lists.trail(shown.id),
         "trail_url": reverse("desk:account-trail", args=[slug]),
     }
@@ -239,6 +241,12 @@ def as_read(value: object) -> str:
         return formats.number(value)
     named = {str(rule): rule.label for rule in ZeroRule}
     return str(named.get(str(value), value)) or formats.NOTHING
+
+
+def _refills(account: Account) -> list[tuple[Account, str, str, Refill]]:
+    names = {one.wallet_id: (one.type_code, one.name) for one in gauge.gauges(account.id)}
+    newest = Refill.objects.filter(account_id=account.id).order_by("-id")[:SOME]
+    return [(account, *names[refill.wallet_id], refill) for refill in newest]
 
 
 def _effect(account: Account, values: dict[str, Any]) -> str:

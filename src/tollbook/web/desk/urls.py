@@ -1,11 +1,16 @@
 """The desk's addresses: each page file brings its own list."""
 
-from tollbook.web.desk import accounts, home, users, wallets
+from tollbook.web.desk import accounts, home, invoices, keys, rates, refills, subscriptions, users, wallets
 
 app_name = "desk"
 urlpatterns = [
     *home.urls,
     *accounts.urls,
-    *users.urls,
     *wallets.urls,
+    *users.urls,
+    *rates.urls,
+    *subscriptions.urls,
+    *invoices.urls,
+    *refills.urls,
+    *keys.urls,
 ]
