@@ -1,6 +1,10 @@
 """The lines of the audit trail as people read them."""
 
+import re
+
 from tollbook.accounts.tables import AuditEntry
+
+LONG_DECIMAL = re.compile(r"-?\d+\.\d{3,}")
 
 WORDS = {
     "access.change": "Access changed",
@@ -45,13 +49,23 @@ def in_words(action: str) -> str:
 
 def about(target: str) -> str:
     """The thing itself: `user/ada@example.com` is ada@example.com."""
-    return target.partition("/")[2] or target
+    return target.partition("/")[2].rstrip("/") or target
 
 
 def changes(entry: AuditEntry) -> list[Change]:
     """What changed, as (name, before, after); before is None where there was nothing."""
     before, after = entry.before or {}, entry.after or {}
-    return [(_name(key), before.get(key), after.get(key)) for key in {**before, **after}]
+    return [(_name(key), _plain(before.get(key)), _plain(after.get(key))) for key in {**before, **after}]
+
+
+def _plain(value: object) -> object:
+    """The value as people write it: `12.50` for `12.500000`, `yes` for `True`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and LONG_DECIMAL.fullmatch(value):
+        whole, _, places = value.partition(".")
+        return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+    return value
 
 
 def _name(key: str) -> str:
