@@ -169,6 +169,7 @@ def quote(request: DeskRequest) -> HttpResponse:
         "form": form,
         "example": example,
         "asked": form.cleaned_data if complete else None,
+        "currency": form.cleaned_data["account"].currency if complete and form.cleaned_data["account"] else "USD",
         "unit": UNITS[form.cleaned_data["type"].unit] if complete else "",
     }
     return render(
