@@ -48,9 +48,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def web(environment: Mapping[str, str], log: Path) -> Iterator[str]:
-    """Tollbook's web process on a free port; the block gets its address once it answers."""
-    port = free_port()
+def web(environment: Mapping[str, str], log: Path, port: int | None = None) -> Iterator[str]:
+    """Tollbook's web process on a free port, or on this one; the block gets its address once it answers."""
+    port = port or free_port()
     arguments = ("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), APPLICATION)
     with python(*arguments, environment=environment, log=log) as process:
         address = f"http://127.0.0.1:{port}"

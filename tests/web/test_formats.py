@@ -207,3 +207,11 @@ def test_a_bar_chart_hangs_negative_values_below_its_zero_line():
 def test_charts_take_nothing_zero_tiny_and_huge(values):
     chart = charts.bars("Any", [("x", Decimal(value)) for value in values], columns=("Day", "Used"), unit="US dollars")
     assert all(0 <= bar.y <= 100 and 0 <= bar.height <= 100 for bar in chart.bars)
+
+
+def test_exact_amounts_of_a_column_have_the_same_number_of_places():
+    written = formats.aligned_money([Decimal("1.5"), Decimal("-0.0132")])
+    assert (written(Decimal("1.5")), written(Decimal("-0.0132"))) == ("$1.5000", "−$0.0132")
+    assert formats.aligned_money([Decimal(100)])(Decimal(100)) == "$100.00"
+    assert formats.aligned_money([])(Decimal(7)) == "$7.00"
+    assert formats.aligned_money([Decimal(5)], "JPY")(Decimal(5)) == "¥5"

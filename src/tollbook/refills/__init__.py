@@ -11,5 +11,6 @@ decide     an intent, committed before any gateway hears of it
 send       an intent becomes a charge: once, and only if it still holds
 settle     a gateway's answer becomes invoice, payment and credit, in one transaction
 run        one refill moved on by a step; everything that is due
+standing   how each wallet's refills stand now: rule, stop, what is under way
 history    what happened, with the reason, for pages and audits
 """

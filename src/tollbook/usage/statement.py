@@ -81,7 +81,7 @@ def key_of(text: str) -> Key:
         key = Key(datetime.fromisoformat(at), id)
     except ValueError:
         raise Invalid("This is not a place in the list; begin at its first page.", field="key") from None
-    if key.at.tzinfo is None or not key.id:
+    if key.at.tzinfo is None or not key.id or not key.id.isprintable():
         raise Invalid("This is not a place in the list; begin at its first page.", field="key")
     return key
 
@@ -131,6 +131,11 @@ def days(account_id: UUID, timezone: str, last_on: date, count: int = 30) -> dic
         code: [Day(on, *rows.get((code, place), nothing)) for place, on in enumerate(dates, 1)]
         for code in sorted({code for code, _ in rows})
     }
+
+
+def units() -> dict[str, str]:
+    """What each credit type's quantity counts, by code."""
+    return dict(CreditType.objects.values_list("code", "unit"))
 
 
 def start_of(on: date, timezone: str) -> datetime:
@@ -197,7 +202,8 @@ def newest(
 
 def event(account_id: UUID, event_id: str) -> Opened:
     """One event, opened. Raises NotFound, also for another account's."""
-    row = UsageEvent.objects.filter(account_id=account_id, event_id=event_id).first()
+    known = event_id.isprintable()  # as every id that was ever taken; others would upset the database
+    row = UsageEvent.objects.filter(account_id=account_id, event_id=event_id).first() if known else None
     if row is None:
         raise NotFound("There is no such event in this account.")
     unit = CreditType.objects.values_list("unit", flat=True).get(code=row.type_code)

@@ -11,11 +11,12 @@ django.setup()
 from django.core.asgi import get_asgi_application  # noqa: E402  (needs the settings)
 
 from tollbook.web.api.app import api  # noqa: E402
+from tollbook.web.portal.stream import live  # noqa: E402
 
 # WhiteNoise hands out static files by a plain iterator, which Django then reads whole: they are small.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
-pages = get_asgi_application()
+pages = live(get_asgi_application())
 MACHINE_PATHS = ("/healthz", "/readyz", "/metrics")
 
 

@@ -5,6 +5,7 @@ Times are shown in Django's current time zone, which the portal sets to the acco
 that what is copied from a page can be searched for; the stylesheet keeps figures from breaking.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -26,6 +27,16 @@ def money(amount: Decimal | None, currency: str = "USD") -> str:
 def exact_money(amount: Decimal | None, currency: str = "USD") -> str:
     """`$0.0132`: an amount with every place it has (up to 6), for the arithmetic of a single event."""
     return NOTHING if amount is None else with_symbol(_trimmed(amount, minor_unit(currency)), currency)
+
+
+def aligned_money(amounts: Iterable[Decimal], currency: str = "USD") -> Callable[[Decimal], str]:
+    """A writer of exact amounts for one column: all with as many places as the longest of `amounts` needs, so that their
+    points stand below each other.
+    """
+    needed = [_trimmed(amount, minor_unit(currency)).as_tuple().exponent for amount in amounts]
+    places = min((int(exponent) for exponent in needed), default=0)
+    unit = min(minor_unit(currency), Decimal(1).scaleb(places))
+    return lambda amount: with_symbol(to_micro(amount).quantize(unit), currency)
 
 
 def cents(rate: Decimal | None) -> str:

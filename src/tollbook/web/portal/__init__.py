@@ -7,6 +7,15 @@ billing         the way into Billing: the tabs, the strip of figures
 invoices        Invoice History, and its CSV; invoice_filter reads the address
 invoice         one invoice: page, PDF, lines as CSV
 subscriptions   recurring and setup fees, the next charge
+credits         Minutes/Credits: bars, table, the last 30 days
+bars            its rows, the same for the page and for its stream
+stream          the rows as server-sent events: who may follow, and the line that is kept open
+hub             one process's streams: woken once, read once, told to all
+wallet          one wallet: its numbers, its balance over time, its ledger
+events          single calls and messages, opened to their arithmetic
+rates           the rate card; what a number would cost
+days            a filter by local days
+words           usage, rates and movements in words
 users           who is in the account: invite, level, deactivate
 access          the Access Control List, requests for access
 trail           who changed what

@@ -1,6 +1,20 @@
 """The portal's addresses: each page file brings its own list."""
 
-from tollbook.web.portal import access, billing, home, invoice, invoices, subscriptions, trail, users
+from tollbook.web.portal import (
+    access,
+    billing,
+    credits,
+    events,
+    home,
+    invoice,
+    invoices,
+    rates,
+    stream,
+    subscriptions,
+    trail,
+    users,
+    wallet,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -9,6 +23,11 @@ urlpatterns = [
     *invoices.urls,
     *invoice.urls,
     *subscriptions.urls,
+    *credits.urls,
+    *stream.urls,
+    *rates.urls,
+    *wallet.urls,
+    *events.urls,
     *users.urls,
     *access.urls,
     *trail.urls,

@@ -1,0 +1,296 @@
+"""One wallet: how much, since when, how long; its refills; every movement with before and after."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.paginator import Page, Paginator
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+from django.utils.http import urlencode
+
+from tollbook.accounts.account import today_in
+from tollbook.accounts.tables import Account, Area
+from tollbook.errors import NotFound
+from tollbook.ledger.tables import Transfer
+from tollbook.money.amount import ZERO
+from tollbook.postgres.scope import rows_of
+from tollbook.rating import card
+from tollbook.rating.tables import CreditType
+from tollbook.refills.standing import NO_RULE, Standing, standings
+from tollbook.usage import statement
+from tollbook.usage.pace import NO_PACE, Pace, paces
+from tollbook.usage.statement import Used
+from tollbook.wallets import history
+from tollbook.wallets.gauge import Gauge, gauges
+from tollbook.web import charts, formats, sheets
+from tollbook.web.charts import Chart
+from tollbook.web.portal import bars, words
+from tollbook.web.portal.days import DaysForm, beginning, end
+from tollbook.web.portal.page import PortalRequest, page
+
+DAYS = 30
+SIZE, SIZES = 50, ("25", "50", "100")
+FILE_COLUMNS = (
+    "Time", "Entry", "Description", "Reference", "By", "Amount", "Balance before", "Balance after", "Held before",
+    "Held after", "Currency",
+)  # fmt: skip
+
+
+class RecordForm(DaysForm):
+    """Which movements to show."""
+
+    kind = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "Everything"),
+            (history.Kind.USAGE, "Usage"),
+            (history.Kind.REFILL, "Refills"),
+            (history.Kind.HOLD, "Holds"),
+            (history.Kind.CORRECTION, "Adjustments and grants"),
+        ],
+        label="Show",
+    )
+
+    def filter(self, zone: str) -> history.Filter:
+        """What is asked for."""
+        self.is_valid()
+        kind = self.cleaned_data.get("kind")
+        since, until = beginning(self.first_on(), zone), end(self.last_on(), zone)
+        return history.Filter(history.Kind(kind) if kind else None, since, until)
+
+
+@page(area=Area.CREDITS)
+def wallet(request: PortalRequest, type_code: str) -> HttpResponse:
+    """The wallet's numbers, its balance over 30 days, its rule and its record."""
+    account, now = request.account, datetime.now(UTC)
+    gauge = gauge_of(account, type_code)
+    standing, pace = _around(account, gauge, now)
+    form = RecordForm(request.GET)
+    found = _record(account, gauge, form.filter(account.timezone), request)
+    context = head(request, gauge) | {
+        "wallet": bars.row(gauge, standing, {type_code: pace}, now),
+        "as_of": formats.clock(now),
+        "pace": _pace(pace, gauge.currency),
+        "rate_row": {"rate": card.summaries(account.id, now).get(type_code)},
+        "per": words.PER[CreditType.Unit(gauge.unit)],
+        "standing": standing,
+        "chart": _chart(account, gauge, standing, now),
+        "form": form,
+        "record": _shown(found.rows, gauge),
+        "newer_url": _turned(request, "newer", found.newer),
+        "older_url": _turned(request, "older", found.older),
+        "file_url": _file_url(request, type_code),
+        "is_filtered": any(request.GET.get(name) for name in form.fields),
+        "zero_rule": words.zero_rule(account),
+    }
+    return render(request, "tollbook/portal/credits/wallet.html", context)
+
+
+@page(area=Area.CREDITS, scope=False)
+def record_csv(request: PortalRequest, type_code: str) -> StreamingHttpResponse:
+    """The record as it is filtered, all of it."""
+    account = request.account
+    with rows_of(account.id):
+        gauge = gauge_of(account, type_code)
+        wanted = RecordForm(request.GET).filter(account.timezone)
+        lists = history.everything(account.id, gauge.wallet_id, wanted) if gauge.wallet_id else iter(())
+        rows = (_cells(row, gauge.currency) for row in chain.from_iterable(lists))
+        name = f"{account.slug}-{type_code}-ledger-{today_in(account)}.csv"
+        return sheets.answer(request, name, FILE_COLUMNS, rows)
+
+
+@page(area=Area.CREDITS)
+def transfer(request: PortalRequest, type_code: str, transfer_id: UUID) -> HttpResponse:
+    """One debit and the events it consists of."""
+    account = request.account
+    gauge = gauge_of(account, type_code)
+    found = Transfer.objects.filter(account_id=account.id, id=transfer_id, wallet_id=gauge.wallet_id).first()
+    if found is None or gauge.wallet_id is None:
+        raise NotFound("There is no such entry in this wallet.")
+    pages = paged(range(found.detail_count), request)
+    events = statement.of_transfer(account.id, found.id, max(pages.start_index() - 1, 0), pages.paginator.per_page)
+    before, after = found.balance_before or ZERO, found.balance_after or ZERO
+    written = formats.aligned_money((before, after), gauge.currency)
+    context = head(request, gauge) | {
+        "transfer": found,
+        "kind": words.kind(found.kind),
+        "amount": signed(after - before, written),
+        "before": written(before),
+        "after": written(after),
+        "digest": bytes(found.digest or b"").hex(),
+        "events": event_rows(events, gauge),
+        "page": pages,
+    }
+    return render(request, "tollbook/portal/credits/transfer.html", context)
+
+
+def paged(rows: Sequence[Any], request: PortalRequest) -> Page:
+    """The page of `rows` that is asked for; a page or a size that makes no sense is the first or the usual."""
+    size = request.GET.get("rows", "")
+    return Paginator(rows, int(size) if size in SIZES else SIZE).get_page(request.GET.get("page"))
+
+
+def event_rows(events: Sequence[Used], gauge: Gauge) -> list[dict[str, Any]]:
+    """Events as the rows of a table."""
+    written = formats.aligned_money((used.cost for used in events), gauge.currency)
+    return [
+        {
+            "used": used,
+            "url": event_address(gauge.type_code, used.id),
+            "quantity": words.quantity(used.quantity, gauge.unit),
+            "billed": words.quantity(used.billed, gauge.unit),
+            "cost": written(used.cost),
+        }
+        for used in events
+    ]
+
+
+def event_address(type_code: str, event_id: str) -> str:
+    """Where one event is shown. Its id is in the query, because it may hold any character."""
+    return f"{reverse('portal:event', args=[type_code])}?{urlencode({'id': event_id})}"
+
+
+def signed(amount: Decimal, written: Callable[[Decimal], str]) -> str:
+    """`+$500.00`, `−$0.0132`."""
+    return ("+" if amount > 0 else "") + written(amount)
+
+
+def gauge_of(account: Account, type_code: str) -> Gauge:
+    """The account's gauge of this type. Raises NotFound for a type that is not shown to this account."""
+    for gauge in gauges(account.id):
+        if gauge.type_code == type_code:
+            return gauge
+    raise NotFound("There is no such credit type.")
+
+
+def head(request: PortalRequest, gauge: Gauge) -> dict[str, Any]:
+    """What every page below a wallet needs."""
+    return {"gauge": gauge, "currency": gauge.currency, "wallet_url": reverse("portal:wallet", args=[gauge.type_code])}
+
+
+def _around(account: Account, gauge: Gauge, now: datetime) -> tuple[Standing, Pace]:
+    standing = standings(account.id).get(gauge.wallet_id, NO_RULE) if gauge.wallet_id else NO_RULE
+    return standing, paces(account.id, now).get(gauge.type_code, NO_PACE)
+
+
+def _pace(pace: Pace, currency: str) -> str:
+    """`$3.20 an hour in the last 3 hours; $41.00 a day in the last 7 days`, whichever there was."""
+    parts = []
+    if pace.recent:
+        parts.append(f"{formats.money(pace.recent, currency)} an hour in the last 3 hours")
+    if pace.week:
+        parts.append(f"{formats.money(pace.week * 24, currency)} a day in the last 7 days")
+    return "; ".join(parts)
+
+
+def _chart(account: Account, gauge: Gauge, standing: Standing, now: datetime) -> Chart | None:
+    if gauge.wallet_id is None:
+        return None
+    points = history.balances(account.id, gauge.wallet_id, now - timedelta(days=DAYS), now)
+    if not points:
+        return None
+    threshold = standing.threshold
+    return charts.steps(
+        _finding(points, gauge.currency),
+        points,
+        until=now,
+        columns=("From", "Balance"),
+        unit=gauge.currency,
+        mark=None if threshold is None else (f"Refills at {formats.money(threshold, gauge.currency)}", threshold),
+        written=lambda amount: formats.money(amount, gauge.currency),
+    )
+
+
+def _finding(points: list[tuple[datetime, Decimal]], currency: str) -> str:
+    """`Balance now $312.40; lowest $41.20 on Nov 12, highest $541.00 on Nov 13`."""
+    lowest, highest = min(points, key=lambda point: point[1]), max(points, key=lambda point: point[1])
+    if lowest[1] == highest[1]:
+        return f"Balance unchanged at {formats.money(lowest[1], currency)}"
+    low, high = (f"{formats.money(balance, currency)} on {_day(at)}" for at, balance in (lowest, highest))
+    return f"Balance now {formats.money(points[-1][1], currency)}; lowest {low}, highest {high}"
+
+
+def _day(at: datetime) -> str:
+    return format_date(timezone.localtime(at), "M j")
+
+
+def _record(account: Account, gauge: Gauge, wanted: history.Filter, request: PortalRequest) -> history.Page:
+    if gauge.wallet_id is None:
+        return history.Page([], None, None)
+    older, newer = request.GET.get("older"), request.GET.get("newer")
+    return history.page(
+        account.id,
+        gauge.wallet_id,
+        wanted,
+        older_than=history.key_of(older) if older else None,
+        newer_than=history.key_of(newer) if newer and not older else None,
+        size=SIZE,
+    )
+
+
+def _shown(rows: Sequence[history.Row], gauge: Gauge) -> list[dict[str, Any]]:
+    """The record as the page prints it."""
+    written = formats.aligned_money((amount for row in rows for amount in (row.before, row.after)), gauge.currency)
+    return [
+        {
+            "at": row.at,
+            "kind": words.kind(row.kind),
+            "about": _about(row),
+            "url": _url(row, gauge.type_code),
+            "is_hold": row.is_hold,
+            "amount": signed(row.change, written),
+            "before": written(row.before),
+            "after": written(row.after),
+        }
+        for row in rows
+    ]
+
+
+def _about(row: history.Row) -> str:
+    if row.is_hold:
+        return f"for {row.reference}"
+    if row.kind == "usage":
+        return f"{formats.number(row.events)} event{'' if row.events == 1 else 's'}"
+    return " · ".join(part for part in (row.description, row.actor and f"by {row.actor}") if part)
+
+
+def _url(row: history.Row, type_code: str) -> str:
+    if row.is_hold:
+        return event_address(type_code, row.reference)
+    return reverse("portal:transfer", args=[type_code, row.id])
+
+
+def _turned(request: PortalRequest, direction: str, key: history.Key | None) -> str:
+    if key is None:
+        return ""
+    kept = {name: request.GET[name] for name in RecordForm.base_fields if request.GET.get(name)}
+    return f"?{urlencode(kept | {direction: str(key)})}#record"
+
+
+def _file_url(request: PortalRequest, type_code: str) -> str:
+    kept = {name: request.GET[name] for name in RecordForm.base_fields if request.GET.get(name)}
+    address = reverse("portal:wallet-csv", args=[type_code])
+    return f"{address}?{urlencode(kept)}" if kept else address
+
+
+def _cells(row: history.Row, currency: str) -> Sequence[sheets.Value]:
+    held = (row.before, row.after) if row.is_hold else (None, None)
+    balance = (None, None) if row.is_hold else (row.before, row.after)
+    change = None if row.is_hold else row.change
+    told = (row.description, row.reference, row.actor)
+    return (row.at, words.kind(row.kind), *told, change, *balance, *held, currency)
+
+
+urls = [
+    path("billing/credits/<slug:type_code>/", wallet, name="wallet"),
+    path("billing/credits/<slug:type_code>/ledger.csv", record_csv, name="wallet-csv"),
+    path("billing/credits/<slug:type_code>/transfers/<uuid:transfer_id>/", transfer, name="transfer"),
+]
