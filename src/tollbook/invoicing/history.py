@@ -1,7 +1,7 @@
 """What Invoice History shows: filters, orders, pages, totals, and one invoice opened.
 
-Everything but an opened invoice is read from `open_balance` alone, one narrow table whose indexes hold each order, so
-that any page of 100,000 invoices takes milliseconds. All of it is readable by the portal's role. Statements are put
+Lists are found in `open_balance`, a narrow table with an index for each order that holds everything a filter asks for,
+so that any page of 100,000 invoices takes milliseconds. All of it is readable by the portal's role. Statements are put
 together from the fixed pieces of this file and of status.py; what people typed travels as parameters.
 """
 
@@ -176,7 +176,7 @@ def rows(account_id: UUID, wanted: Filter, sort: Sort, today: date | None = None
     Inside a transaction it lives as long as that; outside, PostgreSQL keeps the result until the last row is read.
     """
     today = today or today_in(by_id(account_id))
-    statement = _select(wanted.statuses, wanted) + f" ORDER BY {_order(sort)}"
+    statement = _statement(wanted.statuses, wanted, _order(sort))
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement, _parameters(account_id, wanted, today))
         while chunk := cursor.fetchmany(CHUNK):
@@ -188,13 +188,10 @@ def newest(
 ) -> list[Row]:
     """Up to `limit` invoices by number, the highest first, below the sequence `before`: keyset pages for machines."""
     today = today or today_in(by_id(account_id))
-    statement = _select(wanted.statuses, wanted) + (
-        " AND (%(before)s::bigint IS NULL OR sequence < %(before)s::bigint) ORDER BY sequence DESC LIMIT %(limit)s"
-    )
+    below = "" if before is None else " AND sequence < %(before)s"
+    statement = _statement(wanted.statuses, wanted, "sequence DESC", "LIMIT %(limit)s", below)
     parameters = _parameters(account_id, wanted, today) | {"before": before, "limit": min(limit, LARGEST_PAGE)}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return [_row(found, today) for found in cursor.fetchall()]
+    return _rows(statement, parameters, today)
 
 
 def find(account_id: UUID, number: str, today: date | None = None) -> Opened:
@@ -281,22 +278,28 @@ def _read(account_id: UUID, wanted: Filter, piece: _Piece, today: date) -> list[
     backwards = from_end < piece.offset
     direction = "DESC" if piece.descending != backwards else "ASC"
     ordered = ", ".join(f"{column} {direction}" for column in dict.fromkeys((piece.column, "sequence")))
-    statement = f"{_select(piece.statuses, wanted)} ORDER BY {ordered} OFFSET %(offset)s LIMIT %(limit)s"
+    statement = _statement(piece.statuses, wanted, ordered, "OFFSET %(offset)s LIMIT %(limit)s")
     cut = {"offset": from_end if backwards else piece.offset, "limit": piece.limit}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, _parameters(account_id, wanted, today) | cut)
-        found = [_row(one, today) for one in cursor.fetchall()]
+    found = _rows(statement, _parameters(account_id, wanted, today) | cut, today)
     return found[::-1] if backwards else found
 
 
-def _select(statuses: frozenset[Status], wanted: Filter) -> str:
-    """The rows of a list, without their order; kind and currency are looked up only for what is fetched."""
+def _rows(statement: str, parameters: dict[str, Any], today: date) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [_row(found, today) for found in cursor.fetchall()]
+
+
+def _statement(statuses: frozenset[Status], wanted: Filter, order: str, cut: str = "", more: str = "") -> str:
+    """The rows of a list. They are found and cut in an index that holds all that is asked for, and then looked up."""
     chosen = f" AND ({condition(sorted(statuses))})" if statuses and statuses != set(Status) else ""
+    found = f"account_id = %(account_id)s AND {_matching(wanted)}{chosen}{more} ORDER BY {order} {cut}"
     return (
-        "SELECT invoice_id, number, sequence, total, balance, issued_on, due_on, grace_until_on,"
-        " (SELECT ARRAY[kind, currency] FROM invoice WHERE invoice.account_id = open_balance.account_id"
-        " AND invoice.id = open_balance.invoice_id)"
-        f" FROM open_balance WHERE account_id = %(account_id)s AND {_matching(wanted)}{chosen}"
+        "SELECT invoice_id, number, sequence, total, balance, issued_on, due_on, grace_until_on, kind, currency"
+        f" FROM (SELECT invoice_id AS found_id FROM open_balance WHERE {found}) AS found"
+        " JOIN open_balance ON account_id = %(account_id)s AND invoice_id = found_id"
+        " JOIN (SELECT id, kind, currency FROM invoice WHERE account_id = %(account_id)s) AS paper ON id = found_id"
+        f" ORDER BY {order}"
     )
 
 
@@ -333,6 +336,6 @@ def _parameters(account_id: UUID, wanted: Filter, today: date) -> dict[str, Any]
 
 
 def _row(found: tuple[Any, ...], today: date) -> Row:
-    id, number, sequence, total, balance, issued_on, due_on, grace_until_on, (kind, currency) = found
+    id, number, sequence, total, balance, issued_on, due_on, grace_until_on, kind, currency = found
     status = status_of(balance, due_on, grace_until_on, today)
     return Row(id, number, sequence, kind, currency, total, balance, status, issued_on, due_on)
