@@ -22,7 +22,7 @@ check: lint  ## lint, import rules, types, tests
 	@$(MAKE) --no-print-directory test
 
 bench: $(VENV)/.dev  ## every benchmark, one after another, each with its floor
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 lock:  ## resolve pyproject.toml again into the two lock files (needs uv)
 	uv pip compile -q --upgrade pyproject.toml --group build --generate-hashes --universal --no-header --no-emit-index-url -o requirements.lock

@@ -51,7 +51,7 @@ def invoices_csv(request: PortalRequest) -> StreamingHttpResponse:
 
 def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[str, Any]:
     return {
-        "rows": found.rows,
+        "rows": [_linked(row) for row in found.rows],
         "page": _pager(found),
         "owed": found.owed,
         "owed_here": found.owed_here,
@@ -63,6 +63,12 @@ def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[s
         "clear_url": _address(reverse("portal:invoices"), wanted.kept),
         "csv_url": _csv_address(request),
     }
+
+
+def _linked(row: history.Row) -> tuple[history.Row, str, str, str]:
+    """The row with the addresses of its page and of its PDF, and what the icon is called."""
+    opened, pdf = (reverse(f"portal:{name}", args=[row.number]) for name in ("invoice", "invoice-pdf"))
+    return row, opened, pdf, f"Download invoice {row.number} as PDF"
 
 
 def _pager(found: history.Page) -> Page:
