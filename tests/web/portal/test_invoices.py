@@ -170,6 +170,15 @@ def test_all_four_statuses_are_told_by_word_and_found_by_filter(
         assert {row[3] for row in shown(page)} == {name}
 
 
+def test_every_status_tells_how_many_there_are_under_the_other_filters(
+    owner: Client, made: list[Loaded], them: People
+) -> None:
+    today = today_in(them.northwind)
+    form = read(owner.get("/billing/invoices/?status=paid&number=01")).one("form")
+    these = [status(one, today) for one in made if "01" in one.number]
+    assert form.one("fieldset").text == "Status " + " ".join(f"{name} {these.count(name)}" for name in STATUSES)
+
+
 def test_a_column_sorts_both_ways_and_begins_again_at_the_first_page(owner: Client, made: list[Loaded]) -> None:
     page = read(owner.get("/billing/invoices/?status=paid&page=2"))
     found = {name: parse_qs(urlsplit(links(page)[name]).query) for name in COLUMNS[:-1]}
