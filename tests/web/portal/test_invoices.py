@@ -288,7 +288,7 @@ def test_the_csv_is_a_download_with_a_name(owner: Client, made: list[Loaded], th
     response = owner.get("/billing/invoices.csv?status=paid")
     assert response.streaming and response["Content-Type"] == "text/csv; charset=utf-8"
     today = today_in(them.northwind).isoformat()
-    assert response["Content-Disposition"] == f'attachment; filename="invoices-northwind-{today}.csv"'
+    assert response["Content-Disposition"] == f'attachment; filename="northwind-invoices-{today}.csv"'
     header = next(csv.reader(io.StringIO(b"".join(response).decode())))
     assert header == ["Invoice Number", "Amount", "Balance", "Status", "Invoice Date", "Currency"]
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.urls import path, register_converter
+from django.urls import path, register_converter, reverse
 from django.urls.converters import StringConverter
 from django.utils.cache import get_conditional_response
 
@@ -27,7 +26,6 @@ from tollbook.postgres.scope import rows_of
 from tollbook.rating.tables import CreditType
 from tollbook.web import sheets
 from tollbook.web.formats import day, money
-from tollbook.web.portal.billing import TABS
 from tollbook.web.portal.page import PortalRequest, page
 
 CSV_COLUMNS = ("Description", "Detail", "Quantity", "Unit Price", "Amount", "Currency")
@@ -50,13 +48,37 @@ register_converter(NumberConverter, "number")
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """One entry of the ledger as a table row; what and when stand at the first entry of a transfer only."""
+    """One entry of the ledger as a table row; what and when stand at the first entry of a transfer only.
+
+    `url` is that of the transfer in its wallet's own record, when it moved one and the reader may open it.
+    """
 
     transfer: Traced | None
     what: str
+    url: str | None
     code: str
     debit: Decimal | None
     credit: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """The wallet that a refill went to, and whether the reader may open it."""
+
+    type_code: str
+    name: str
+    may_open: bool
+
+    @property
+    def url(self) -> str | None:
+        """The wallet's page."""
+        return reverse("portal:wallet", args=[self.type_code]) if self.may_open else None
+
+    def transfer_url(self, transfer: Traced) -> str | None:
+        """The page of this transfer in the wallet's record, when it moved the wallet."""
+        if not self.may_open or transfer.wallet_id is None:
+            return None
+        return reverse("portal:transfer", args=[self.type_code, transfer.id])
 
 
 @page(area=Area.INVOICES)
@@ -65,6 +87,7 @@ def invoice(request: PortalRequest, number: str) -> HttpResponse:
     today = today_in(request.account)
     opened = history.find(request.account.id, number, today)
     paid = applied(request.account.id, opened.settlements)
+    bought = _bought(request, opened)
     before, after = around.neighbours(request.account.id, opened.invoice.sequence)
     context = {
         "invoice": opened.invoice,
@@ -75,8 +98,8 @@ def invoice(request: PortalRequest, number: str) -> HttpResponse:
         "state": state(opened),
         "paper": file.paper(opened.invoice),
         "applied": paid,
-        "booked": booked(trace.caused_by(request.account.id, _causes(opened, paid))),
-        "bought": _bought(request, opened),
+        "booked": booked(trace.caused_by(request.account.id, _causes(opened, paid)), bought),
+        "bought": bought,
         "before": before,
         "after": after,
     }
@@ -118,14 +141,15 @@ def state(opened: Opened) -> str:
     return f"{owed} was due on {day(invoice.due_on)} and is overdue since {overdue_from}."
 
 
-def booked(transfers: list[Traced]) -> list[Booked]:
+def booked(transfers: list[Traced], bought: Bought | None) -> list[Booked]:
     """The entries of these transfers, one after the other."""
     rows = []
     for transfer in transfers:
         what = IN_THE_BOOKS.get(transfer.kind, transfer.kind.replace("_", " ").capitalize())
+        url = bought.transfer_url(transfer) if bought else None
         for position, side in enumerate(transfer.sides):
             debit, credit = (side.amount, None) if side.amount > 0 else (None, -side.amount)
-            rows.append(Booked(None if position else transfer, what, side.code, debit, credit))
+            rows.append(Booked(None if position else transfer, what, url, side.code, debit, credit))
     return rows
 
 
@@ -145,16 +169,11 @@ def _causes(opened: Opened, paid: list[Applied]) -> Iterator[tuple[str, str]]:
         yield "settlement", str(one.settlement_id)
 
 
-def _bought(request: PortalRequest, opened: Opened) -> dict[str, Any] | None:
-    """The wallet that a refill went to: its name, and its address for those who may open it."""
+def _bought(request: PortalRequest, opened: Opened) -> Bought | None:
     if opened.invoice.kind != InvoiceKind.REFILL:
         return None
     _, code, _ = opened.lines[0].revenue_code.split(":")
-    may_open = request.rights[Area.CREDITS].read
-    return {
-        "name": CreditType.objects.get(code=code).name,
-        "url": f"{TABS[Area.CREDITS]}{code}/" if may_open else None,
-    }
+    return Bought(code, CreditType.objects.get(code=code).name, request.rights[Area.CREDITS].read)
 
 
 def _cells(line: InvoiceLine, currency: str) -> tuple[sheets.Value, ...]:

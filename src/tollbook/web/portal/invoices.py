@@ -43,7 +43,7 @@ def invoices(request: PortalRequest) -> HttpResponse:
 def invoices_csv(request: PortalRequest) -> StreamingHttpResponse:
     """What the table shows, all pages of it, in the same order."""
     wanted, today = asked(request.GET), today_in(request.account)
-    filename = f"invoices-{request.account.slug}-{today.isoformat()}.csv"
+    filename = f"{request.account.slug}-invoices-{today.isoformat()}.csv"
     with rows_of(request.account.id):
         found = history.rows(request.account.id, wanted.filter, wanted.sort, today)
         return sheets.answer(request, filename, CSV_COLUMNS, map(_cells, found))
