@@ -19,7 +19,7 @@ from tollbook.errors import NotFound
 from tollbook.invoicing.file import pdf
 from tollbook.invoicing.seller import LARGEST_LOGO
 from tollbook.invoicing.settle import settle
-from tollbook.invoicing.tables import InvoiceFile
+from tollbook.invoicing.tables import Invoice, InvoiceFile
 from tollbook.money.period import period_number
 from tollbook.postgres.scope import rows_of
 
@@ -71,6 +71,37 @@ def test_the_kept_bytes_have_their_digest(account: Account) -> None:
     content = pdf(account.id, invoice.number)
     kept = InvoiceFile.objects.get(account_id=account.id, invoice_id=invoice.id)
     assert bytes(kept.sha256) == hashlib.sha256(content).digest()
+
+
+def keep(invoice: Invoice, content: bytes) -> None:
+    """What an older release of the layout kept."""
+    digest = hashlib.sha256(content).digest()
+    made = {"sha256": digest, "content": content, "typeset_at": invoice.issued_at}
+    InvoiceFile.objects.create(account_id=invoice.account_id, invoice_id=invoice.id, **made)
+
+
+def test_what_an_older_release_typeset_stays(account: Account) -> None:
+    invoice = issued(account)
+    keep(invoice, b"an older layout")
+    assert pdf(account.id, invoice.number) == b"an older layout"
+
+
+def test_a_download_that_lost_the_race_answers_the_winners_bytes(account: Account) -> None:
+    invoice, got = issued(account), []
+
+    def download() -> None:
+        with rows_of(account.id):
+            got.append(pdf(account.id, invoice.number))
+        connections.close_all()
+
+    thread = threading.Thread(target=download)
+    with transaction.atomic():
+        keep(invoice, b"the winner's")
+        thread.start()
+        thread.join(1)  # it typesets, inserts, and waits for us
+        assert thread.is_alive()
+    thread.join()
+    assert got == [b"the winner's"]
 
 
 def test_first_downloads_at_once_get_the_same_bytes(account: Account) -> None:
