@@ -199,6 +199,16 @@ def test_progress_tells_how_far_the_run_is(account: Account) -> None:
     assert seen == [(1, 2), (2, 2)]
 
 
+def test_a_run_that_is_asked_to_stop_leaves_the_rest_to_the_next(account: Account) -> None:
+    other = open_account(NewAccount("contoso", "Contoso", date(2026, 1, 3)), SYSTEM)
+    for whose in (account, other):
+        subscribe(whose, "seats", date(2026, 7, 3))
+    stop = threading.Event()
+    first = bill(date(2026, 7, 3), lambda done, count: stop.set(), stop)
+    assert (first.accounts, first.issued) == (1, ["INV-000001"])
+    assert bill(date(2026, 7, 3)).issued == ["INV-000002"]
+
+
 def test_runs_side_by_side_invoice_each_period_once(account: Account) -> None:
     others = [open_account(NewAccount(f"other-{n}", "Other", date(2026, 1, 3)), SYSTEM) for n in range(4)]
     for whose in (account, *others):

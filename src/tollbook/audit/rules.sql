@@ -94,6 +94,16 @@ GROUP BY i.id, i.number, i.total, o.balance
 HAVING o.balance IS DISTINCT FROM i.total - coalesce(sum(s.amount), 0)
 ORDER BY i.number LIMIT 1
 
+-- name: open_balances_copy_their_invoices
+-- What an open balance repeats for Invoice History's sake is what the invoice says.
+SELECT 'invoice ' || i.number, format('invoice %%s; open balance %%s', i.facts, o.facts)
+FROM (SELECT id, number, ROW (number, sequence, total, issued_on, due_on, grace_until_on) AS facts
+      FROM invoice WHERE account_id = %(account_id)s) i
+JOIN (SELECT invoice_id, ROW (number, sequence, total, issued_on, due_on, grace_until_on) AS facts
+      FROM open_balance WHERE account_id = %(account_id)s) o ON o.invoice_id = i.id
+WHERE o.facts IS DISTINCT FROM i.facts
+ORDER BY i.number LIMIT 1
+
 -- name: receivable_equals_open_balances
 -- What the books say customers owe is the sum of what is open on invoices.
 SELECT 'ledger account receivable', format('stands at %%s; open invoices sum to %%s', r.total, o.total)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -63,17 +64,20 @@ class Report:
         return lines + [f"{slug}: not finished: {reason}" for slug, reason in sorted(self.failed.items())]
 
 
-def bill(until: date | None = None, progress: Progress = lambda done, count: None) -> Report:
+def bill(until: date | None = None, progress: Progress = lambda done, count: None, stop: Event | None = None) -> Report:
     """Invoice, for every active account, every period begun by its local today, or by the earlier day `until`.
 
     With `until`, invoices bear that day. One transaction for each invoice; locks as `issue`. What fails for one account is
-    reported and keeps no other from its invoices. Must not be called inside a transaction. Raises Invalid when `until`
-    is still to come everywhere.
+    reported and keeps no other from its invoices; `stop` ends the run between two accounts, and the next one goes on.
+    Must not be called inside a transaction. Raises Invalid when `until` is still to come everywhere.
     """
     _refuse_future(until)
     accounts = list(Account.objects.filter(is_active=True).order_by("id"))
-    report = Report(accounts=len(accounts))
+    report = Report()
     for done, account in enumerate(accounts, 1):
+        if stop and stop.is_set():
+            break
+        report.accounts += 1
         try:
             _bill_account(account, min(until or today_in(account), today_in(account)), report)
         except (Refused, DatabaseError) as error:

@@ -29,7 +29,7 @@ def expire_holds(stop: Event) -> int:
 
 def bill_periods(stop: Event) -> int:
     """Invoice what has become due."""
-    return len(bill().issued)
+    return len(bill(stop=stop).issued)
 
 
 def beat(stop: Event) -> int:
