@@ -1,10 +1,10 @@
 """The embedded server: starts, stops, survives, and lets nobody in."""
 
+import contextlib
 import multiprocessing
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
@@ -23,8 +23,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become som
 processes = multiprocessing.get_context("fork")
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
     """A temporary folder that others may pass through; pytest's own ones are private."""
     made = Path(tempfile.mkdtemp(prefix="embedded-", dir=os.environ["TOLLBOOK_HOME"]))
     made.chmod(0o711)
@@ -33,8 +33,22 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as made:
+        yield made
+
+
+@pytest.fixture
 def server(folder: Path) -> Iterator[Embedded]:
+    """A server of the test's own, which it may stop and kill."""
     with Embedded(folder / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Iterator[Embedded]:
+    """A server that tests only look at."""
+    with open_folder() as folder, Embedded(folder / "home") as running:
         yield running
 
 
@@ -54,11 +68,11 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_first_start_makes_a_database_for_both_roles(server: Embedded) -> None:
-    assert asked(server, "SELECT current_user", "owner") == "tollbook_owner"
-    assert asked(server, "SELECT current_user", "app") == "tollbook_app"
-    assert asked(server, "SELECT current_database()", "app") == "tollbook"
-    assert asked(server, "SHOW server_encoding") == "UTF8"
+def test_a_first_start_makes_a_database_for_both_roles(untouched: Embedded) -> None:
+    assert asked(untouched, "SELECT current_user", "owner") == "tollbook_owner"
+    assert asked(untouched, "SELECT current_user", "app") == "tollbook_app"
+    assert asked(untouched, "SELECT current_database()", "app") == "tollbook"
+    assert asked(untouched, "SHOW server_encoding") == "UTF8"
 
 
 def test_what_was_committed_is_there_after_a_second_start(server: Embedded) -> None:
@@ -70,16 +84,16 @@ def test_what_was_committed_is_there_after_a_second_start(server: Embedded) -> N
     assert asked(server, "SELECT answer FROM kept") == "42"
 
 
-def test_starting_a_running_server_changes_nothing(server: Embedded) -> None:
-    pid = server.pid
-    server.start()
-    assert server.pid == pid
+def test_starting_a_running_server_changes_nothing(untouched: Embedded) -> None:
+    pid = untouched.pid
+    untouched.start()
+    assert untouched.pid == pid
 
 
-def test_another_object_shares_the_server_and_does_not_stop_it(server: Embedded) -> None:
-    with Embedded(server.home.path) as other:
-        assert other.pid == server.pid
-    assert asked(server, "SELECT 1") == "1"
+def test_another_object_shares_the_server_and_does_not_stop_it(untouched: Embedded) -> None:
+    with Embedded(untouched.home.path) as other:
+        assert other.pid == untouched.pid
+    assert asked(untouched, "SELECT 1") == "1"
 
 
 def test_simultaneous_first_starts_make_one_server(folder: Path) -> None:
@@ -159,43 +173,45 @@ def test_a_crash_while_the_data_is_created_leaves_nothing_in_the_way(folder: Pat
         assert asked(server, "SELECT 1") == "1"
 
 
-def test_the_folders_are_private_and_the_passwords_too(server: Embedded) -> None:
+def test_the_folders_are_private_and_the_passwords_too(untouched: Embedded) -> None:
     others_pass = 0o711 if os.geteuid() == 0 else 0o700
-    assert mode(server.home.path) == mode(server.home.base) == others_pass
-    assert {mode(part) for part in (server.home.data, server.home.run, server.home.log)} == {0o700}
-    assert mode(server.home.path / "postgres-passwords.json") == 0o600
-    assert not list(server.home.base.glob("*password*"))
+    assert mode(untouched.home.path) == mode(untouched.home.base) == others_pass
+    assert {mode(part) for part in (untouched.home.data, untouched.home.run, untouched.home.log)} == {0o700}
+    assert mode(untouched.home.path / "postgres-passwords.json") == 0o600
+    assert not list(untouched.home.base.glob("*password*"))
 
 
-def test_nothing_listens_on_tcp(server: Embedded) -> None:
-    assert asked(server, "SHOW listen_addresses") == ""
-    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        with socket.socket(family) as client, pytest.raises(OSError):
-            client.connect((address, 5432))
+def test_nothing_listens_on_tcp(untouched: Embedded) -> None:
+    """Another server may have port 5432 on this machine; it knows neither our user nor our password."""
+    assert asked(untouched, "SHOW listen_addresses") == ""
+    by_socket = untouched.url(role="owner").partition("?")[0]
+    for address in ("127.0.0.1", "::1"):
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(f"{by_socket}?host={address}&port=5432")
 
 
 @pytest.mark.parametrize("role", ["owner", "app"])
-def test_a_wrong_password_is_refused(server: Embedded, role: str) -> None:
-    password = server.home.passwords()[role]
+def test_a_wrong_password_is_refused(untouched: Embedded, role: str) -> None:
+    password = untouched.home.passwords()[role]
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(server.url(role=role).replace(password, "guess"))
+        psycopg.connect(untouched.url(role=role).replace(password, "guess"))
 
 
-def test_every_connection_needs_a_scram_password(server: Embedded) -> None:
-    assert asked(server, "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules") == "scram-sha-256"
+def test_every_connection_needs_a_scram_password(untouched: Embedded) -> None:
+    assert asked(untouched, "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules") == "scram-sha-256"
 
 
-def test_the_application_may_connect_to_its_database_and_nothing_else(server: Embedded) -> None:
+def test_the_application_may_connect_to_its_database_and_nothing_else(untouched: Embedded) -> None:
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
-        psycopg.connect(server.url("postgres", "app"))
-    with psycopg.connect(server.url(role="app")) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        psycopg.connect(untouched.url("postgres", "app"))
+    with psycopg.connect(untouched.url(role="app")) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("CREATE TABLE forbidden ()")
-    with psycopg.connect(server.url(role="app")) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with psycopg.connect(untouched.url(role="app")) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("CREATE TEMPORARY TABLE forbidden ()")
 
 
-def test_commits_are_durable_unless_overridden(server: Embedded, folder: Path) -> None:
-    assert [asked(server, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")] == ["on"] * 3
+def test_commits_are_durable_unless_overridden(untouched: Embedded, folder: Path) -> None:
+    assert [asked(untouched, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")] == ["on"] * 3
     with Embedded(folder / "other", settings={"max_connections": "17"}) as other:
         assert asked(other, "SHOW max_connections") == "17"
 
@@ -251,18 +267,18 @@ def test_a_missing_disk_is_not_taken_for_an_empty_home(folder: Path) -> None:
         Embedded(folder / "home").start()
 
 
-def test_ctrl_c_in_the_terminal_does_not_reach_the_server(server: Embedded) -> None:
-    assert os.getsid(server.pid) != os.getsid(0)
-    assert os.getpgid(server.pid) != os.getpgid(0)
+def test_ctrl_c_in_the_terminal_does_not_reach_the_server(untouched: Embedded) -> None:
+    assert os.getsid(untouched.pid) != os.getsid(0)
+    assert os.getpgid(untouched.pid) != os.getpgid(0)
 
 
 @as_root
-def test_root_runs_it_as_an_unprivileged_user_that_owns_only_its_folders(server: Embedded) -> None:
-    status = Path(f"/proc/{server.pid}/status").read_text()
+def test_root_runs_it_as_an_unprivileged_user_that_owns_only_its_folders(untouched: Embedded) -> None:
+    status = Path(f"/proc/{untouched.pid}/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
     assert "0" not in fields["Uid"].split() + fields["Gid"].split() + fields["Groups"].split()
-    assert server.home.path.stat().st_uid == server.home.base.stat().st_uid == 0
-    assert server.home.data.stat().st_uid == int(fields["Uid"].split()[0])
+    assert untouched.home.path.stat().st_uid == untouched.home.base.stat().st_uid == 0
+    assert untouched.home.data.stat().st_uid == int(fields["Uid"].split()[0])
 
 
 @as_root
