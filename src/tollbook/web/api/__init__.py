@@ -17,5 +17,7 @@ invoices       invoices, opened, as PDF
 subscriptions  recurring and setup fees
 rates          rate this number
 pages          keyset pages: {items, next}
+openapi        the OpenAPI document, derived from the routes
+examples       a true example of every call
 health         /healthz and /readyz
 """

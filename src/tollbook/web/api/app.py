@@ -8,6 +8,7 @@ from tollbook.web.api import (
     holds,
     invoices,
     ledger,
+    openapi,
     problems,
     rates,
     subscriptions,
@@ -44,7 +45,7 @@ v1 = Router(
 )
 threads.use()
 inner = Litestar(
-    route_handlers=[v1, health.healthz, health.readyz],
+    route_handlers=[v1, openapi.openapi_json, health.healthz, health.readyz],
     exception_handlers=problems.HANDLERS,
     request_max_body_size=LARGEST_BODY,
     logging_config=None,

@@ -4,6 +4,7 @@ Every route under /api/v1 names the scope it needs (`opt={"scope": ...}`); one t
 """
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from litestar.concurrency import sync_to_thread
@@ -18,7 +19,7 @@ from tollbook.accounts.tables import Account, ApiKey
 from tollbook.errors import Invalid, NotFound
 from tollbook.wallets import hold as holds
 
-JSON = ("application/json",)
+JSON = "application/json"
 HOW = 'Send the header "Authorization: Bearer tb_..." with a key that is not revoked.'
 
 
@@ -56,6 +57,11 @@ class Caller:
     def account_of_hold(self, hold_id: UUID) -> Account:
         """The account that a hold must belong to. Raises NotFound when a key for all accounts names no hold."""
         return by_id(holds.account_of(hold_id) if self.sees_all else self.key.account_id)
+
+
+def takes(scope: str, body: Any, *types: str) -> dict[str, Any]:
+    """The `opt` of a route that takes a body: the scope it needs, what the body is, as JSON or of other types too."""
+    return {"scope": scope, "body": body, "takes": (JSON, *types)}
 
 
 async def require_media_type(connection: ASGIConnection, handler: BaseRouteHandler) -> None:

@@ -18,7 +18,7 @@ from tollbook.usage.tables import UsageEvent
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import Placed
 from tollbook.web.api import idempotency
-from tollbook.web.api.auth import JSON, Caller
+from tollbook.web.api.auth import Caller, takes
 from tollbook.web.api.bodies import CaptureBody, ExtendBody, ItemBody, PlaceBody, ReleaseBody, decode
 from tollbook.web.api.numbers import money, plain
 
@@ -73,7 +73,7 @@ class ReleaseAnswer(msgspec.Struct):
     state: str
 
 
-@post("/holds", status_code=201, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+@post("/holds", status_code=201, sync_to_thread=True, opt=takes("holds", PlaceBody))
 def place_hold(request: CallerRequest, body: RawBody) -> Response[HoldAnswer]:
     """Set money aside for something about to happen. 402, with what is available, when there is too little."""
     asked = decode(PlaceBody, body)
@@ -86,7 +86,7 @@ def place_hold(request: CallerRequest, body: RawBody) -> Response[HoldAnswer]:
     return idempotency.answer(request, account.id, body, 201, work)
 
 
-@post("/holds/{hold_id:uuid}/extend", status_code=200, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+@post("/holds/{hold_id:uuid}/extend", status_code=200, sync_to_thread=True, opt=takes("holds", ExtendBody))
 def extend_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) -> Response[HoldAnswer]:
     """Set more aside for something that goes on, and prolong. A refusal leaves the hold as it was."""
     asked = decode(ExtendBody, body)
@@ -99,7 +99,7 @@ def extend_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) 
     return idempotency.answer(request, account.id, body, 200, work)
 
 
-@post("/holds/{hold_id:uuid}/capture", status_code=200, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+@post("/holds/{hold_id:uuid}/capture", status_code=200, sync_to_thread=True, opt=takes("holds", CaptureBody))
 def capture_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) -> Response[CaptureAnswer]:
     """Debit what was used, once, and let the rest go."""
     asked = decode(CaptureBody, body)
@@ -122,7 +122,7 @@ def capture_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody)
     return idempotency.answer(request, account.id, body, 200, work)
 
 
-@post("/holds/{hold_id:uuid}/release", status_code=200, sync_to_thread=True, opt={"scope": "holds", "takes": JSON})
+@post("/holds/{hold_id:uuid}/release", status_code=200, sync_to_thread=True, opt=takes("holds", ReleaseBody))
 def release_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) -> Response[ReleaseAnswer]:
     """Let the money go without a debit."""
     asked = decode(ReleaseBody, body or b"{}")

@@ -17,7 +17,7 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
 from tollbook.usage.event import Event
 from tollbook.usage.record import LARGEST_BATCH, Recorded, record
-from tollbook.web.api.auth import JSON, Caller
+from tollbook.web.api.auth import Caller, takes
 from tollbook.web.api.bodies import EventBody, Malformed, parse
 
 NDJSON = ("application/x-ndjson", "application/ndjson")
@@ -48,7 +48,7 @@ class Part:
     events: list[Event] = field(default_factory=list)
 
 
-@post("/usage", status_code=200, sync_to_thread=True, opt={"scope": "usage", "takes": JSON + NDJSON})
+@post("/usage", status_code=200, sync_to_thread=True, opt=takes("usage", list[EventBody], *NDJSON))
 def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer:
     """Send usage events: a JSON array, or NDJSON, of up to 10,000. Safe to repeat: an id is debited once, for ever."""
     pieces = list(_pieces(body, request.content_type[0]))

@@ -19,7 +19,7 @@ from tollbook.refills.rule import Rule
 from tollbook.refills.tables import Refill, RefillRule
 from tollbook.wallets.gauge import Gauge, gauges
 from tollbook.web.api import idempotency, pages
-from tollbook.web.api.auth import JSON, Caller
+from tollbook.web.api.auth import Caller, takes
 from tollbook.web.api.bodies import RefillBody, RuleBody, decode
 from tollbook.web.api.numbers import money, plain
 from tollbook.web.api.pages import Cursor, Limit, Page, cut, place_of
@@ -108,7 +108,7 @@ def get_rule(request: CallerRequest, slug: FromPath[str], type_code: FromPath[st
     return _rule(account, type_code, stored)
 
 
-@put("/accounts/{slug:str}/wallets/{type_code:str}/refill-rule", sync_to_thread=True, opt={"scope": "admin", "takes": JSON})
+@put("/accounts/{slug:str}/wallets/{type_code:str}/refill-rule", sync_to_thread=True, opt=takes("admin", RuleBody))
 def set_rule(request: CallerRequest, slug: FromPath[str], type_code: FromPath[str], body: RawBody) -> RuleAnswer:
     """Set the refill rule of one wallet; the change is in the audit trail. Repeating it changes nothing."""
     asked = decode(RuleBody, body)
@@ -123,8 +123,12 @@ def set_rule(request: CallerRequest, slug: FromPath[str], type_code: FromPath[st
     return _rule(account, type_code, rule.change(account, type_code, new, request.auth.actor, asked.version))
 
 
-@post("/accounts/{slug:str}/wallets/{type_code:str}/refills", status_code=202, sync_to_thread=True,
-      opt={"scope": "refills", "takes": JSON})  # fmt: skip
+@post(
+    "/accounts/{slug:str}/wallets/{type_code:str}/refills",
+    status_code=202,
+    sync_to_thread=True,
+    opt=takes("refills", RefillBody),
+)
 def ask_refill(
     request: CallerRequest, slug: FromPath[str], type_code: FromPath[str], body: RawBody
 ) -> Response[RefillAnswer]:

@@ -1,0 +1,262 @@
+"""One true example of every call, by handler, for the OpenAPI document; a test sends them and compares."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A request and its answer. `key` says whether an Idempotency-Key is taken, `errors` what can happen beside the usual,
+    `also` which other types `Accept` can ask for."""
+
+    answer: Any
+    body: Any = None
+    path: dict[str, str] = field(default_factory=lambda: {"slug": "northwind"})
+    key: Literal["", "optional", "required"] = ""
+    errors: tuple[int, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+HOLD = "01a208ab-39f1-7312-bba2-aa2ddc0c8fc6"
+OF_HOLD = {"hold_id": HOLD}
+OF_WALLET = {"slug": "northwind", "type_code": "outbound"}
+HELD = {
+    "id": HOLD,
+    "event_id": "call-20261103-4711",
+    "state": "open",
+    "items": [{"type": "outbound", "granted_quantity": "60", "held": "0.014000"}],
+    "final_unit": False,
+    "expires_at": "2026-11-03T14:07:07.104882Z",
+}
+RULE = {
+    "type": "outbound",
+    "automatic": True,
+    "refill_amount": "500.00",
+    "minimum_before_refill": "50.00",
+    "monthly_cap": "5000.00",
+    "max_charges_per_day": 3,
+    "version": 1,
+    "set_by": "API key desk",
+    "set_at": "2026-11-03T14:02:07.104882Z",
+}
+REFILL = {
+    "id": "01a208ab-4a52-7dd1-9d37-3f4b4a5d3a11",
+    "type": "outbound",
+    "amount": "500.00",
+    "currency": "USD",
+    "state": "decided",
+    "automatic": False,
+    "reason": "API key desk asked for it.",
+    "decided_at": "2026-11-03T14:02:07.104882Z",
+    "finished_at": None,
+    "invoice_number": None,
+}
+INVOICE = {
+    "number": "INV-000042",
+    "kind": "recurring",
+    "currency": "USD",
+    "amount": "50.00",
+    "balance": "50.00",
+    "status": "posted",
+    "issued_on": "2026-11-01",
+    "due_on": "2026-11-15",
+}
+FEE = {
+    "name": "Agent seat",
+    "quantity": "4",
+    "price": "12.5",
+    "total": "50.00",
+    "starts_on": "2026-01-01",
+    "ends_on": None,
+}
+EVENT = {
+    "id": "call-20261103-4711",
+    "type": "outbound",
+    "quantity": "61",
+    "billed_quantity": "120",
+    "rate_cents": "1.4",
+    "connect_fee": "0.000000",
+    "cost": "0.028000",
+    "occurred_at": "2026-11-03T14:02:07Z",
+    "received_at": "2026-11-03T14:03:09.881204Z",
+    "to": "+12125550100",
+    "from": "+12125550199",
+    "transfer_id": "01a208ab-39db-74ed-bcdb-1eca367718ad",
+    "hold_id": None,
+}
+TRANSFER = {
+    "id": "01a208ab-39db-74ed-bcdb-1eca367718ad",
+    "posted_at": "2026-11-03T14:03:09.890114Z",
+    "kind": "usage",
+    "reference": "01a208ab-39db-74ed-bcdb-1eca367718ad",
+    "description": "1 event",
+    "actor": "",
+    "type": "outbound",
+    "before": "100.000000",
+    "after": "99.972000",
+    "events": 1,
+    "currency": "USD",
+    "entries": [
+        {"code": "wallet:outbound:paid", "amount": "0.028000"},
+        {"code": "revenue:usage", "amount": "-0.028000"},
+    ],
+}
+WALLET = {
+    "type": "outbound",
+    "name": "Outbound Minutes",
+    "unit": "seconds",
+    "currency": "USD",
+    "rate_cents": "1.4",
+    "balance": "99.972000",
+    "granted": "0.000000",
+    "held": "0.014000",
+    "available": "99.958000",
+    "used_percent": "0.03",
+    "funded_at": "2026-11-01T09:00:00.000412Z",
+    "automatic_refill": True,
+    "refill_amount": "500.00",
+    "minimum_before_refill": "50.00",
+}
+
+EXAMPLES = {
+    "send_usage": Example(
+        body=[
+            {
+                "id": "call-20261103-4711",
+                "account": "northwind",
+                "type": "outbound",
+                "quantity": 61,
+                "occurred_at": "2026-11-03T14:02:07Z",
+                "to": "+12125550100",
+                "from": "+12125550199",
+                "attributes": {"campaign": "Welcome calls", "agent": "a.okafor"},
+            },
+            {
+                "id": "fax-1",
+                "account": "northwind",
+                "type": "fax",
+                "quantity": "1",
+                "occurred_at": "2026-11-03T14:02:07Z",
+            },
+        ],
+        answer={
+            "accepted": 1,
+            "duplicates": 0,
+            "rejected": [
+                {"index": 1, "id": "fax-1", "code": "unknown_type", "message": "There is no credit type “fax”."}
+            ],
+        },
+        path={},
+    ),
+    "place_hold": Example(
+        body={
+            "event_id": "call-20261103-4711",
+            "account": "northwind",
+            "type": "outbound",
+            "quantity": 60,
+            "to": "+12125550100",
+        },
+        answer=HELD,
+        path={},
+        key="optional",
+        errors=(402, 409, 422),
+    ),
+    "extend_hold": Example(
+        {**HELD, "items": [{"type": "outbound", "granted_quantity": "120", "held": "0.028000"}]},
+        body={"quantity": 60},
+        path=OF_HOLD,
+        key="optional",
+        errors=(402, 409, 422),
+    ),
+    "capture_hold": Example(
+        body={"quantity": 61, "occurred_at": "2026-11-03T14:02:07Z"},
+        answer={
+            "id": HOLD,
+            "event_id": "call-20261103-4711",
+            "state": "captured",
+            "accepted": 1,
+            "duplicates": 0,
+            "debits": [
+                {
+                    "id": "call-20261103-4711",
+                    "type": "outbound",
+                    "quantity": "61",
+                    "billed_quantity": "120",
+                    "rate_cents": "1.4",
+                    "cost": "0.028000",
+                }
+            ],
+        },
+        path=OF_HOLD,
+        key="optional",
+        errors=(409, 422),
+    ),
+    "release_hold": Example(
+        {"id": HOLD, "state": "released"}, {"reason": "no answer"}, OF_HOLD, key="optional", errors=(409, 422)
+    ),
+    "list_wallets": Example({"items": [WALLET], "next": None}),
+    "get_rule": Example(RULE, path=OF_WALLET),
+    "set_rule": Example(
+        RULE,
+        body={
+            "automatic": True,
+            "refill_amount": "500.00",
+            "minimum_before_refill": "50.00",
+            "monthly_cap": "5000.00",
+            "max_charges_per_day": 3,
+        },
+        path=OF_WALLET,
+        errors=(409,),
+    ),
+    "ask_refill": Example(REFILL, {"amount": "500.00"}, OF_WALLET, key="required", errors=(409, 422)),
+    "list_refills": Example({"items": [REFILL], "next": None}, path=OF_WALLET),
+    "list_events": Example({"items": [EVENT], "next": None}, also=("application/x-ndjson", "text/csv")),
+    "list_transfers": Example({"items": [TRANSFER], "next": None}),
+    "list_invoices": Example({"items": [INVOICE], "next": None}),
+    "get_invoice": Example(
+        {
+            **INVOICE,
+            "subtotal": "50.00",
+            "tax": "0.00",
+            "period_start_on": "2026-11-01",
+            "period_end_on": "2026-11-30",
+            "po_number": "",
+            "lines": [
+                {"description": "Agent seat", "detail": "", "quantity": "4", "unit_price": "12.5", "amount": "50.00"}
+            ],
+            "settlements": [],
+        },
+        path={"slug": "northwind", "number": "INV-000042"},
+        also=("application/pdf",),
+    ),
+    "get_subscriptions": Example(
+        {
+            "currency": "USD",
+            "recurring": [FEE],
+            "upcoming": [],
+            "setup": [],
+            "recurring_total": "50.00",
+            "setup_total": "0.00",
+            "period_start_on": "2026-11-01",
+            "period_end_on": "2026-11-30",
+            "next_charge_on": "2026-12-01",
+            "next_charge_amount": "50.00",
+        }
+    ),
+    "get_rate": Example(
+        {
+            "type": "outbound",
+            "to": "+12125550100",
+            "prefix": "",
+            "description": "",
+            "is_own": False,
+            "rate_cents": "1.4",
+            "connect_fee": "0.000000",
+            "initial_seconds": 60,
+            "increment_seconds": 60,
+            "quantity": "61",
+            "billed_quantity": "120",
+            "cost": "0.028000",
+        }
+    ),
+}
