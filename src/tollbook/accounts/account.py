@@ -108,7 +108,7 @@ def _check_timezone(name: str) -> None:
 
 def by_slug(slug: str) -> Account:
     """The account with this short name. Raises NotFound."""
-    account = Account.objects.filter(slug=slug).first()
+    account = Account.objects.filter(slug=slug).first() if slug.isprintable() else None
     if account is None:
         raise NotFound(f"There is no account “{slug}”.")
     return account
