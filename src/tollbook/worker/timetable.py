@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
+from tollbook.accounts.remember import forget_old
 from tollbook.invoicing.run import bill
 from tollbook.refills.run import run_due
 from tollbook.wallets.hold import expire_due
@@ -32,6 +33,11 @@ def bill_periods(stop: Event) -> int:
     return len(bill(stop=stop).issued)
 
 
+def forget_answers(stop: Event) -> int:
+    """Forget answers to machines that are too old to be asked for again."""
+    return forget_old()
+
+
 def beat(stop: Event) -> int:
     """Nothing: that it ran to its end is written down, and says that a worker is alive."""
     return 0
@@ -41,5 +47,6 @@ JOBS = (
     Job("refills", 1, run_due, woken=True),
     Job("holds", 5, expire_holds),
     Job("billing", 15 * 60, bill_periods),
+    Job("answers", 60 * 60, forget_answers),
     Job("beat", 5, beat),
 )
