@@ -8,6 +8,7 @@ from django.urls import path
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Area
 from tollbook.invoicing import history
+from tollbook.invoicing.history import Owed
 from tollbook.subscriptions.fees import fees
 from tollbook.wallets.gauge import prepaid_credit
 from tollbook.web.portal.page import PortalRequest, page
@@ -26,14 +27,17 @@ def first_tab(request: PortalRequest) -> str | None:
     return next((address for area, address in TABS.items() if request.rights[area].read), None)
 
 
-def figures(request: PortalRequest) -> dict[str, Any]:
-    """The strip above the tabs, in the account's currency: each figure only for those who may read where it comes from."""
+def figures(request: PortalRequest, owed: Owed | None = None) -> dict[str, Any]:
+    """The strip above the tabs, in the account's currency: each figure only for those who may read where it comes from.
+
+    `owed` is what the account owes in all, when the page knows it already.
+    """
     account, today = request.account, today_in(request.account)
     found: dict[str, Any] = {"currency": account.currency} | dict.fromkeys(FIGURES)
     if request.rights[Area.CREDITS].read:
         found["prepaid_credit"] = prepaid_credit(account.id)
     if request.rights[Area.INVOICES].read:
-        owed = history.owed(account.id, today)
+        owed = owed or history.owed(account.id, today)
         found["amount_due"], found["overdue_count"] = owed.amount, owed.overdue_count
     if request.rights[Area.SUBSCRIPTIONS].read:
         coming = fees(account, today)

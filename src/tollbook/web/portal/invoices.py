@@ -32,7 +32,7 @@ def invoices(request: PortalRequest) -> HttpResponse:
     wanted, today = asked(request.GET), today_in(request.account)
     found = history.page(request.account.id, wanted.filter, wanted.sort, wanted.page, wanted.size, today)
     context = _shown(request, wanted, found) | {
-        "figures": billing.figures(request),
+        "figures": billing.figures(request, found.owed),
         "tab": "invoices",
         "nothing_yet": "" if found.total_count else _nothing_yet(request.account, today),
     }
