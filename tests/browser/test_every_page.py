@@ -20,7 +20,7 @@ SAMPLES = 2
 MOST_PAGES = 90
 FILES = (".pdf", ".csv", "stream", ".css")
 # Reached by a form's button, not by a link; the release of refills, only while a breaker waits for somebody.
-BY_FORM: set[str] = {"desk:search", "desk:refills-release"}
+BY_FORM: set[str] = {"desk:search", "desk:refills-release", "portal:release"}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ TABBABLE = """() => [...document.querySelectorAll('a[href], button, input, selec
 FOCUSED = """() => { const node = document.activeElement;
     if (!node || node === document.body) return null;
     node.dataset.reached = 'yes';
-    const style = getComputedStyle(node);
+    const style = getComputedStyle(node.closest('.affixed') ?? node);  // a field with its sign has one ring around both
     return style.outlineStyle !== 'none' || style.boxShadow !== 'none'
         || ['radio', 'checkbox'].includes(node.type); }"""
 

@@ -21,7 +21,7 @@ from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
 from tollbook.refills import stops
 from tollbook.refills.brakes import Stop, first_stop, gather
-from tollbook.refills.rule import amount_for, locked, rule_of, told_of, wallet_of
+from tollbook.refills.rule import amount_for, locked, of_wallet, rule_of, told_of, wallet_of
 from tollbook.refills.tables import OPEN_STATES, Refill, RefillRule
 from tollbook.wallets.wallet import Locked, lock
 
@@ -89,6 +89,17 @@ def ask(account: Account, type_code: str, amount: Decimal, actor: Actor, request
         reason = f"{actor.name} asked for it."
         intent = Intent(new_id(), wallet.id, False, amount, reason, balance, actor.name, request_key=request_key)
         return _asked(account, type_code, intent, actor)
+
+
+def check_ask(account: Account, type_code: str, amount: Decimal) -> None:
+    """Whether `ask` would be refused now, for the page before it: reads only, and raises what `ask` would raise."""
+    _check_amount(amount, account.currency)
+    wallet = wallet_of(account.id, type_code)
+    _refuse_while_open(account.id, wallet.id)
+    card = methods.default_of(account.id)
+    stop = first_stop(gather(account, wallet.id, of_wallet(account.id, wallet.id), card, amount, automatic=False))
+    if stop:
+        raise RefillStopped(stop.reason, stop=stop.code)
 
 
 def _decide(account: Account, type_code: str, refill_id: UUID) -> UUID | None:

@@ -6,7 +6,7 @@ a row that arrives meanwhile moves nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -18,7 +18,7 @@ from tollbook.postgres.named import load
 
 SQL = load(__file__)
 MOST_ROWS = 5_000
-BALANCE_POINTS = 360
+BALANCE_POINTS = 180
 
 
 class Kind(StrEnum):
@@ -39,7 +39,7 @@ class Filter:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Key:
     """The place of a record in the order of time."""
 
@@ -48,6 +48,12 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.at.isoformat()}_{self.id}"
+
+
+FIRST, LAST = (
+    Key(datetime.min.replace(tzinfo=UTC), UUID(int=0)),
+    Key(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1)),
+)
 
 
 def key_of(text: str) -> Key:
@@ -132,22 +138,19 @@ def everything(account_id: UUID, wallet_id: UUID, wanted: Filter, after: Key | N
 
 
 def balances(account_id: UUID, wallet_id: UUID, since: datetime, until: datetime) -> list[tuple[datetime, Decimal]]:
-    """The balance over time for a step chart, oldest first: as it stood at `since`, then at 360 instants up to `until` where
-    it differs, and right before and after everything but usage (so that no refill's peak is lost).
-
-    One query of as many index look-ups, however busy the wallet is. Empty when nothing ever moved it.
+    """The balance over time for a step chart, oldest first: as it stood at `since` (or from the first movement on), at 180
+    instants up to `until` where it differs, and right before and after everything but usage, so that no refill's peak
+    is lost. One query of as many index look-ups, however busy the wallet is. Empty when nothing ever moved it.
     """
-    step = max((until - since) / BALANCE_POINTS, timedelta(seconds=1))
     with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["balances"],
-            {"account_id": account_id, "wallet_id": wallet_id, "since": since, "until": until, "step": step},
-        )
+        values = {"account_id": account_id, "wallet_id": wallet_id, "since": since, "until": until}
+        cursor.execute(SQL["balances"], values | {"steps": BALANCE_POINTS})
         found = cursor.fetchall()
     return [point for index, point in enumerate(found) if index == 0 or point[1] != found[index - 1][1]]
 
 
 def _read(account_id: UUID, wallet_id: UUID, wanted: Filter, key: Key | None, backwards: bool, limit: int) -> list[Row]:
+    bound = _later(wanted.since, key) if backwards else _earlier(wanted.until, key)
     with connection.cursor() as cursor:
         cursor.execute(
             SQL["newer" if backwards else "older"],
@@ -155,11 +158,21 @@ def _read(account_id: UUID, wallet_id: UUID, wanted: Filter, key: Key | None, ba
                 "account_id": account_id,
                 "wallet_id": wallet_id,
                 "kind": wanted.kind,
-                "since": wanted.since,
-                "until": wanted.until,
-                "at": key and key.at,
-                "id": key and key.id,
+                "since": wanted.since or FIRST.at,
+                "until": wanted.until or LAST.at,
+                "at": bound.at,
+                "id": bound.id,
                 "limit": limit,
             },
         )
         return [Row(*row) for row in cursor.fetchall()]
+
+
+def _earlier(until: datetime | None, key: Key | None) -> Key:
+    """Rows before this are before `until` and before the key."""
+    return min(Key(until or LAST.at, FIRST.id), key or LAST)
+
+
+def _later(since: datetime | None, key: Key | None) -> Key:
+    """Rows after this are at `since` or later, and after the key."""
+    return max(Key(since - timedelta.resolution, LAST.id) if since else FIRST, key or FIRST)

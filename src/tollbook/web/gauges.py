@@ -66,7 +66,7 @@ def message(rows: list[dict[str, object]], as_of: datetime) -> dict[str, object]
 
 def _state(available: Decimal, balance: Decimal, minimum: Decimal | None, funded: Decimal | None) -> str:
     if funded is None:
-        return "new"
+        return "new" if balance >= 0 else "empty"
     if available <= 0:
         return "empty"
     return "low" if balance <= (funded / 10 if minimum is None else minimum) else "ok"
@@ -74,7 +74,7 @@ def _state(available: Decimal, balance: Decimal, minimum: Decimal | None, funded
 
 def _left(balance: Decimal, funded: Decimal | None, since: datetime | None, currency: str, now: datetime) -> str:
     if funded is None or since is None:
-        return "No credit yet"
+        return "No credit yet" if balance >= 0 else f"{formats.money(balance, currency)}, no credit yet"
     left, whole = formats.money(balance, currency), formats.money(funded, currency)
     return f"{left} left of {whole} since {formats.moment(since, now)}"
 

@@ -32,9 +32,9 @@ class DaysForm(forms.Form):
 
 def beginning(first_on: date | None, zone: str) -> datetime | None:
     """The instant from which a filter's rows are."""
-    return first_on and start_of(min(max(first_on, EARLIEST), LATEST), zone)
+    return start_of(min(max(first_on, EARLIEST), LATEST), zone) if first_on else None
 
 
 def end(last_on: date | None, zone: str) -> datetime | None:
     """The instant before which a filter's rows are."""
-    return last_on and start_of(min(max(last_on, EARLIEST), LATEST) + timedelta(days=1), zone)
+    return start_of(min(max(last_on, EARLIEST), LATEST) + timedelta(days=1), zone) if last_on else None

@@ -20,9 +20,9 @@ from tollbook.usage.statement import Filter, Used
 from tollbook.wallets.gauge import Gauge
 from tollbook.web import sheets
 from tollbook.web.portal import words
+from tollbook.web.portal.about_wallet import event_address, event_rows, gauge_of, head
 from tollbook.web.portal.days import DaysForm, beginning, end
 from tollbook.web.portal.page import PortalRequest, page
-from tollbook.web.portal.wallet import event_address, event_rows, gauge_of, head
 
 SIZE = 50
 SEARCHED_DAYS = 92

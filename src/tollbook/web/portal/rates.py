@@ -15,8 +15,8 @@ from tollbook.rating.card import Example
 from tollbook.rating.tables import CreditType
 from tollbook.wallets.gauge import Gauge, gauges
 from tollbook.web.portal import words
+from tollbook.web.portal.about_wallet import paged
 from tollbook.web.portal.page import PortalRequest, page
-from tollbook.web.portal.wallet import paged
 
 USUAL_QUANTITY = {CreditType.Unit.SECONDS: "61", CreditType.Unit.MESSAGES: "1", CreditType.Unit.SEGMENTS: "1"}
 
@@ -28,14 +28,12 @@ class NumberForm(forms.Form):
     number = forms.CharField(
         label="Number with country code", required=False, max_length=40, widget=forms.TextInput({"inputmode": "tel"})
     )
-    quantity = forms.DecimalField(
-        label="Quantity", widget=forms.TextInput({"inputmode": "decimal"}), max_digits=20
-    )
+    quantity = forms.DecimalField(label="Quantity", widget=forms.TextInput({"inputmode": "decimal"}), max_digits=20)
 
     def __init__(self, data: Any, shown: list[Gauge]) -> None:
         super().__init__(data)
         field = self.fields["type"]
-        field.choices = [(gauge.type_code, gauge.name) for gauge in shown]  # type: ignore[attr-defined]
+        field.choices = [(gauge.type_code, gauge.name) for gauge in shown]
 
 
 @page(area=Area.CREDITS)

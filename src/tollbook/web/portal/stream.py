@@ -195,11 +195,11 @@ def told(rows: list[bars.Row], as_of: datetime, zone: str) -> dict[str, Any]:
 
 async def listening() -> psycopg.AsyncConnection[Any]:
     """A connection of the hub's own, beside the pool, which notices a dead network within half a minute."""
-    parameters = connection.get_connection_params()
+    parameters: dict[str, Any] = connection.get_connection_params()
     for django_only in ("context", "cursor_factory", "prepare_threshold"):
         parameters.pop(django_only, None)
-    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-    return await psycopg.AsyncConnection.connect(**parameters, **alive, autocommit=True)
+    parameters |= {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
 
 
 urls = [path("billing/credits/stream", stream, name="stream")]

@@ -1,6 +1,6 @@
 """One wallet: how much, since when, how long; its refills; every movement with before and after."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -27,17 +26,16 @@ from tollbook.rating.tables import CreditType
 from tollbook.refills.standing import NO_RULE, Standing, standings
 from tollbook.usage import statement
 from tollbook.usage.pace import NO_PACE, Pace, paces
-from tollbook.usage.statement import Used
 from tollbook.wallets import history
-from tollbook.wallets.gauge import Gauge, gauges
+from tollbook.wallets.gauge import Gauge
 from tollbook.web import charts, formats, sheets
 from tollbook.web.charts import Chart
-from tollbook.web.portal import bars, words
+from tollbook.web.portal import bars, refills, words
+from tollbook.web.portal.about_wallet import SIZE, event_address, event_rows, gauge_of, head, paged, signed
 from tollbook.web.portal.days import DaysForm, beginning, end
 from tollbook.web.portal.page import PortalRequest, page
 
 DAYS = 30
-SIZE, SIZES = 50, ("25", "50", "100")
 FILE_COLUMNS = (
     "Time", "Entry", "Description", "Reference", "By", "Amount", "Balance before", "Balance after", "Held before",
     "Held after", "Currency",
@@ -75,22 +73,26 @@ def wallet(request: PortalRequest, type_code: str) -> HttpResponse:
     standing, pace = _around(account, gauge, now)
     form = RecordForm(request.GET)
     found = _record(account, gauge, form.filter(account.timezone), request)
-    context = head(request, gauge) | {
-        "wallet": bars.row(gauge, standing, {type_code: pace}, now),
-        "as_of": formats.clock(now),
-        "pace": _pace(pace, gauge.currency),
-        "rate_row": {"rate": card.summaries(account.id, now).get(type_code)},
-        "per": words.PER[CreditType.Unit(gauge.unit)],
-        "standing": standing,
-        "chart": _chart(account, gauge, standing, now),
-        "form": form,
-        "record": _shown(found.rows, gauge),
-        "newer_url": _turned(request, "newer", found.newer),
-        "older_url": _turned(request, "older", found.older),
-        "file_url": _file_url(request, type_code),
-        "is_filtered": any(request.GET.get(name) for name in form.fields),
-        "zero_rule": words.zero_rule(account),
-    }
+    context = (
+        head(request, gauge)
+        | refills.section(request, gauge)
+        | {
+            "wallet": bars.row(gauge, standing, {type_code: pace}, now),
+            "as_of": formats.clock(now),
+            "pace": _pace(pace, gauge.currency),
+            "rate_row": {"rate": card.summaries(account.id, now).get(type_code)},
+            "per": words.PER[CreditType.Unit(gauge.unit)],
+            "standing": standing,
+            "chart": _chart(account, gauge, standing, now),
+            "form": form,
+            "record": _shown(found.rows, gauge),
+            "newer_url": _turned(request, "newer", found.newer),
+            "older_url": _turned(request, "older", found.older),
+            "file_url": _file_url(request, type_code),
+            "is_filtered": any(request.GET.get(name) for name in form.fields),
+            "zero_rule": words.zero_rule(account),
+        }
+    )
     return render(request, "tollbook/portal/credits/wallet.html", context)
 
 
@@ -130,50 +132,6 @@ def transfer(request: PortalRequest, type_code: str, transfer_id: UUID) -> HttpR
         "page": pages,
     }
     return render(request, "tollbook/portal/credits/transfer.html", context)
-
-
-def paged(rows: Sequence[Any], request: PortalRequest) -> Page:
-    """The page of `rows` that is asked for; a page or a size that makes no sense is the first or the usual."""
-    size = request.GET.get("rows", "")
-    return Paginator(rows, int(size) if size in SIZES else SIZE).get_page(request.GET.get("page"))
-
-
-def event_rows(events: Sequence[Used], gauge: Gauge) -> list[dict[str, Any]]:
-    """Events as the rows of a table."""
-    written = formats.aligned_money((used.cost for used in events), gauge.currency)
-    return [
-        {
-            "used": used,
-            "url": event_address(gauge.type_code, used.id),
-            "quantity": words.quantity(used.quantity, gauge.unit),
-            "billed": words.quantity(used.billed, gauge.unit),
-            "cost": written(used.cost),
-        }
-        for used in events
-    ]
-
-
-def event_address(type_code: str, event_id: str) -> str:
-    """Where one event is shown. Its id is in the query, because it may hold any character."""
-    return f"{reverse('portal:event', args=[type_code])}?{urlencode({'id': event_id})}"
-
-
-def signed(amount: Decimal, written: Callable[[Decimal], str]) -> str:
-    """`+$500.00`, `−$0.0132`."""
-    return ("+" if amount > 0 else "") + written(amount)
-
-
-def gauge_of(account: Account, type_code: str) -> Gauge:
-    """The account's gauge of this type. Raises NotFound for a type that is not shown to this account."""
-    for gauge in gauges(account.id):
-        if gauge.type_code == type_code:
-            return gauge
-    raise NotFound("There is no such credit type.")
-
-
-def head(request: PortalRequest, gauge: Gauge) -> dict[str, Any]:
-    """What every page below a wallet needs."""
-    return {"gauge": gauge, "currency": gauge.currency, "wallet_url": reverse("portal:wallet", args=[gauge.type_code])}
 
 
 def _around(account: Account, gauge: Gauge, now: datetime) -> tuple[Standing, Pace]:
