@@ -44,4 +44,4 @@ def standings(account_id: UUID) -> dict[UUID, Standing]:
             SQL["standings"], {"account_id": account_id, "open_states": [state.value for state in OPEN_STATES]}
         )
         rows = cursor.fetchall()
-    return {wallet_id: Standing(*values, state and RefillState(state)) for wallet_id, *values, state in rows}
+    return {wallet_id: Standing(*[*values, state and RefillState(state)]) for wallet_id, *values, state in rows}
