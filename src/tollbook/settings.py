@@ -3,6 +3,7 @@
 DATABASE_URL              the database; without it, the commands start the embedded PostgreSQL and set it
 MIGRATION_DATABASE_URL    the owner of the tables, for `tollbook migrate` (default: DATABASE_URL)
 TOLLBOOK_POOL             connections each process may open to the database (default 24)
+TOLLBOOK_API_THREADS      requests of machines that a web process works on at once, each with a connection (default 8)
 TOLLBOOK_HOME             data folder: embedded database, secret key, collected static files (default: ./.tollbook)
 TOLLBOOK_SECRET_KEY       signs sessions; without it, a key is made once in the data folder
 TOLLBOOK_HOSTS            host names served, comma-separated (default: loopback only)

@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from tollbook import logs
+from tollbook.accounts.remember import InProgress
 from tollbook.errors import Refused, TryLater
 from tollbook.web.errors import status_of
 
@@ -76,10 +77,11 @@ def answer(status: int, text: str, headers: dict[str, str] | None = None) -> Res
 
 
 def on_refusal(request: Request[Any, Any, Any], error: Refused) -> Response[str]:
-    """The domain refused."""
+    """The domain refused, for good or, when the answer says `Retry-After`, for now."""
     status, text = of_refusal(error)
-    wait = error.details.get("retry_after_seconds", RETRY_AFTER_SECONDS)
-    return answer(status, text, {"Retry-After": str(wait)} if isinstance(error, TryLater) or status == 409 else None)
+    if not isinstance(error, TryLater | InProgress):
+        return answer(status, text)
+    return answer(status, text, {"Retry-After": str(error.details.get("retry_after_seconds", RETRY_AFTER_SECONDS))})
 
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
