@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.cast import LONG_AGO, NOON, a_rate, an_account
+from tests.cast import LONG_AGO, NOON, a_rate, an_account, funded
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid, NotFound
 from tollbook.ledger.tables import Transfer
 from tollbook.money.amount import ZERO
 from tollbook.postgres.scope import rows_of
 from tollbook.usage import statement
+from tollbook.usage.capture import Item, capture, reserve
 from tollbook.usage.event import Event
 from tollbook.usage.record import quarter_of, record
 from tollbook.usage.statement import Filter, start_of
@@ -210,3 +211,17 @@ def test_nonsense_is_no_place_in_the_list() -> None:
     for nonsense in ("", "yesterday", "2026-01-01T00:00:00_x", f"{LONG_AGO.isoformat()}_", "\0"):
         with pytest.raises(Invalid):
             statement.key_of(nonsense)
+
+
+def test_a_hold_leads_to_what_it_became(db) -> None:
+    account = an_account()
+    a_rate()
+    a_rate("speech_to_text")
+    funded(account)
+    funded(account, "speech_to_text")
+    hold = reserve(account, "call", [Item("outbound", Decimal(60)), Item("speech_to_text", Decimal(60))])
+    find = statement.events_of_holds
+    assert find(account.id, "outbound", ["call"]) == find(account.id, "outbound", []) == {}
+    capture(account, hold.id, [Item("outbound", Decimal(60)), Item("speech_to_text", Decimal(60))], NOON, {})
+    assert find(account.id, "outbound", ["call", "other"]) == {"call": "call"}
+    assert find(account.id, "speech_to_text", ["call"]) == {"call": "call#speech_to_text"}

@@ -212,6 +212,13 @@ def event(account_id: UUID, event_id: str) -> Opened:
     return Opened(_told(row), unit, row.attributes, terms, price(terms, row.quantity).cost, transfer)
 
 
+def events_of_holds(account_id: UUID, type_code: str, held_for: Sequence[str]) -> dict[str, str]:
+    """The events of one type that holds have become, by the event id that each hold was placed for."""
+    ids = {id: held for held in held_for for id in (held, f"{held}#{type_code}")}
+    events = UsageEvent.objects.filter(account_id=account_id, event_id__in=ids, type_code=type_code) if ids else None
+    return {} if events is None else {ids[id]: id for id in events.values_list("event_id", flat=True)}
+
+
 def _told(row: UsageEvent) -> Used:
     return Used(
         row.event_id, row.type_code, row.occurred_at, row.received_at, row.quantity, row.billed_quantity, row.rate_cents,

@@ -172,8 +172,9 @@ def _days(start: datetime, until: datetime) -> list[Tick]:
     span = until - start
     if span <= timedelta(days=2):
         spots = [start + span * part / 4 for part in range(4)]
+        clock = "H:i:s" if span < timedelta(minutes=10) else "H:i"
         return [
-            Tick(25.0 * part, format_date(timezone.localtime(spot), "H:i"), part % 2 == 1)
+            Tick(25.0 * part, format_date(timezone.localtime(spot), clock), part % 2 == 1)
             for part, spot in enumerate(spots)
         ]
     first = timezone.localtime(start).replace(hour=0, minute=0, second=0, microsecond=0)

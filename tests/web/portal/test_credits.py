@@ -193,7 +193,9 @@ def test_holds_stand_in_the_ledger_as_held(them) -> None:
         "$0.000 held",
         "$0.012 held",
     ]
-    assert "?id=call%2F2+%26+more" in html
+    assert "?id=call%2F2+%26+more" not in html, "it has not become an event yet"
+    record(them.northwind.id, [call("call/2 & more")])
+    assert "?id=call%2F2+%26+more" in page(them.owner, "/billing/credits/outbound/?kind=hold")
 
 
 def test_a_ledger_row_opens_its_events_and_an_event_its_arithmetic(them) -> None:

@@ -209,7 +209,7 @@ def test_whoever_lacks_write_reads_contact_support_and_can_change_nothing(them, 
     grant(them.owner, them.admin, credits="r", payments=letters)
     client = signed_in(them.admin)
     said = words(text(client, WALLET))
-    assert "contact Support" in said and "Change rule" not in said and "Refill now" not in said
+    assert "contact Support" in said and "Change refill rule" not in said and "Refill now" not in said
     for path in (RULE, REFILL, RELEASE):
         text(client, path, status=403)
         text(client, path, TYPED | {"step": "confirm", "amount": "5"}, 403)

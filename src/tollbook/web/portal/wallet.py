@@ -1,6 +1,6 @@
 """One wallet: how much, since when, how long; its refills; every movement with before and after."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
@@ -85,7 +85,7 @@ def wallet(request: PortalRequest, type_code: str) -> HttpResponse:
             "standing": standing,
             "chart": _chart(account, gauge, standing, now),
             "form": form,
-            "record": _shown(found.rows, gauge),
+            "record": _shown(account, found.rows, gauge),
             "newer_url": _turned(request, "newer", found.newer),
             "older_url": _turned(request, "older", found.older),
             "file_url": _file_url(request, type_code),
@@ -169,15 +169,22 @@ def _chart(account: Account, gauge: Gauge, standing: Standing, now: datetime) ->
 
 def _finding(points: list[tuple[datetime, Decimal]], currency: str) -> str:
     """`Balance now $312.40; lowest $41.20 on Nov 12, highest $541.00 on Nov 13`."""
-    lowest, highest = min(points, key=lambda point: point[1]), max(points, key=lambda point: point[1])
+    looked_at = points[1:] or points  # the first is what the wallet had before anything moved it, or a month ago
+    lowest, highest = min(looked_at, key=lambda point: point[1]), max(looked_at, key=lambda point: point[1])
+    now = formats.money(points[-1][1], currency)
     if lowest[1] == highest[1]:
-        return f"Balance unchanged at {formats.money(lowest[1], currency)}"
-    low, high = (f"{formats.money(balance, currency)} on {_day(at)}" for at, balance in (lowest, highest))
-    return f"Balance now {formats.money(points[-1][1], currency)}; lowest {low}, highest {high}"
+        return f"Balance now {now}"
+    when = _times if timezone.localdate(points[0][0]) == timezone.localdate(points[-1][0]) else _days
+    low, high = (f"{formats.money(balance, currency)} {when(at)}" for at, balance in (lowest, highest))
+    return f"Balance now {now}; lowest {low}, highest {high}"
 
 
-def _day(at: datetime) -> str:
-    return format_date(timezone.localtime(at), "M j")
+def _days(at: datetime) -> str:
+    return f"on {format_date(timezone.localtime(at), 'M j')}"
+
+
+def _times(at: datetime) -> str:
+    return f"at {format_date(timezone.localtime(at), 'H:i')}"
 
 
 def _record(account: Account, gauge: Gauge, wanted: history.Filter, request: PortalRequest) -> history.Page:
@@ -194,15 +201,16 @@ def _record(account: Account, gauge: Gauge, wanted: history.Filter, request: Por
     )
 
 
-def _shown(rows: Sequence[history.Row], gauge: Gauge) -> list[dict[str, Any]]:
-    """The record as the page prints it."""
+def _shown(account: Account, rows: Sequence[history.Row], gauge: Gauge) -> list[dict[str, Any]]:
+    """The record as the page prints it. A hold leads to its event, if it has become one."""
+    events = statement.events_of_holds(account.id, gauge.type_code, [row.reference for row in rows if row.is_hold])
     written = formats.aligned_money((amount for row in rows for amount in (row.before, row.after)), gauge.currency)
     return [
         {
             "at": row.at,
             "kind": words.kind(row.kind),
             "about": _about(row),
-            "url": _url(row, gauge.type_code),
+            "url": _url(row, gauge.type_code, events),
             "is_hold": row.is_hold,
             "amount": signed(row.change, written),
             "before": written(row.before),
@@ -220,10 +228,10 @@ def _about(row: history.Row) -> str:
     return " · ".join(part for part in (row.description, row.actor and f"by {row.actor}") if part)
 
 
-def _url(row: history.Row, type_code: str) -> str:
-    if row.is_hold:
-        return event_address(type_code, row.reference)
-    return reverse("portal:transfer", args=[type_code, row.id])
+def _url(row: history.Row, type_code: str, events: Mapping[str, str]) -> str:
+    if not row.is_hold:
+        return reverse("portal:transfer", args=[type_code, row.id])
+    return event_address(type_code, events[row.reference]) if row.reference in events else ""
 
 
 def _turned(request: PortalRequest, direction: str, key: history.Key | None) -> str:
