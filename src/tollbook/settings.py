@@ -18,6 +18,7 @@ TOLLBOOK_GATEWAYS         payment gateways offered, comma-separated (default: si
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -34,8 +35,12 @@ def _secret_key() -> str:
     file = HOME / "secret-key"
     if not file.exists():
         Home(HOME).make()
-        with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as handle:
+        draft = HOME / f"secret-key.{os.getpid()}"  # whole before it has its name; of two that make one, one wins
+        with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as handle:
             handle.write(secrets.token_urlsafe(50))
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
     return file.read_text()
 
 

@@ -56,6 +56,8 @@ def _some_books() -> None:
 
 
 PLANTED = {
+    "every_cost_can_be_recomputed": "UPDATE usage_event SET billed_quantity = billed_quantity + 6 WHERE event_id = 'e2'",
+    "wallet_moves_equal_their_entries": "UPDATE transfer SET balance_after = balance_after - 1 WHERE wallet_seq = 4",
     "every_transfer_sums_to_zero": "UPDATE entry SET amount = amount + 1 WHERE code = 'revenue:usage' AND position = 2"
     " AND transfer_id = (SELECT id FROM transfer WHERE wallet_seq = 3)",
     "wallets_equal_their_entries": "UPDATE wallet SET paid = paid + 0.000001 WHERE type_code = 'outbound'",

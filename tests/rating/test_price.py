@@ -59,6 +59,11 @@ def test_half_a_millionth_is_rounded_away_from_zero() -> None:
     assert price(terms("0.00005", timed=False), Decimal(1)).cost == Decimal("0.000001")
 
 
+@pytest.mark.parametrize(("cents", "seconds", "cost"), [("0.1515", 2, "0.000051"), ("1.2345", 10, "0.002058")])
+def test_a_tie_is_rounded_once_and_not_cut_before(cents: str, seconds: int, cost: str) -> None:
+    assert price(terms(cents), Decimal(seconds)).cost == Decimal(cost)
+
+
 @given(
     cents=st.decimals(0, 9999, places=6),
     fee=st.decimals(0, 5, places=6),

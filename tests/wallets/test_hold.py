@@ -16,13 +16,14 @@ from tests.model import books
 from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.audit.books import audit
 from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.postgres.retry import in_transaction
 from tollbook.usage.capture import Item, capture, extend, reserve
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
 from tollbook.usage.tables import UsageEvent
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, release
-from tollbook.wallets.tables import Hold, HoldMove
+from tollbook.wallets.tables import Hold, HoldMove, HoldState
 
 
 def seconds(quantity: int, type_code: str = "outbound") -> list[Item]:
@@ -295,3 +296,12 @@ def test_any_sequence_of_calls_agrees_with_the_plain_model(db) -> None:
             max_examples=15, stateful_step_count=20, suppress_health_check=list(HealthCheck), deadline=None
         ),
     )
+
+
+def test_a_hold_that_was_extended_meanwhile_does_not_expire(db) -> None:
+    account = an_account()
+    a_rate()
+    funded(account)
+    placed = reserve(account, "call-1", seconds(60))
+    closed = in_transaction(lambda: holds.close(account.id, placed.id, HoldState.EXPIRED))
+    assert (closed, Hold.objects.get(id=placed.id).state) == (False, "open")

@@ -27,6 +27,9 @@ SCOPES = {
 }
 """What a key may be for. None of them includes another."""
 
+DEFAULT_SCOPES = ("usage", "holds", "read")
+"""What a key is for unless somebody says otherwise: nothing that charges a card or changes a rule."""
+
 LAST_USED_STEP = timedelta(minutes=1)
 
 

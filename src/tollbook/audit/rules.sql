@@ -52,7 +52,7 @@ WHERE u.account_id = %(account_id)s AND (u.cost <> 0) <> (t.id IS NOT NULL)
 ORDER BY u.event_id LIMIT 1
 
 -- name: every_event_follows_its_rate
--- An event carries the price of a rate that exists for its type and was valid when it occurred.
+-- An event carries the price of a rate of its type that had begun when it occurred (a rate may be ended for the past later).
 SELECT 'event ' || u.event_id, format('says rate %%s at %%s cents; that rate says %%s for %%s from %%s', u.rate_id, u.rate_cents,
        r.rate_cents, r.type_code, r.valid_from)
 FROM usage_event u LEFT JOIN rate r ON r.account_id = u.rate_account_id AND r.id = u.rate_id
@@ -60,6 +60,26 @@ WHERE u.account_id = %(account_id)s
   AND (r.id IS NULL OR r.rate_cents <> u.rate_cents OR r.connect_fee <> u.connect_fee OR r.type_code <> u.type_code
        OR u.occurred_at < r.valid_from)
 ORDER BY u.event_id LIMIT 1
+
+-- name: every_cost_can_be_recomputed
+-- An event costs its connect fee and its billed quantity at its rate, rounded once, half away from zero; nothing costs nothing.
+SELECT 'event ' || u.event_id, format('costs %%s; %%s billed at %%s cents and a fee of %%s say otherwise', u.cost, u.billed_quantity,
+       u.rate_cents, u.connect_fee)
+FROM usage_event u JOIN credit_type c ON c.code = u.type_code
+WHERE u.account_id = %(account_id)s
+  AND u.cost <> CASE WHEN u.quantity = 0 THEN 0
+                     ELSE round(u.connect_fee + u.billed_quantity * u.rate_cents
+                                / CASE c.unit WHEN 'seconds' THEN 6000 ELSE 100 END, 6) END
+ORDER BY u.event_id LIMIT 1
+
+-- name: wallet_moves_equal_their_entries
+-- What a transfer says it moved in its wallet is what its entries moved.
+SELECT 'transfer ' || t.id, format('moves %%s; its entries say %%s', t.balance_after - t.balance_before, -coalesce(sum(e.amount), 0))
+FROM transfer t LEFT JOIN entry e ON e.account_id = t.account_id AND e.transfer_id = t.id AND e.code LIKE 'wallet:%%'
+WHERE t.account_id = %(account_id)s AND t.wallet_id IS NOT NULL
+GROUP BY t.id, t.balance_after, t.balance_before
+HAVING t.balance_after - t.balance_before <> -coalesce(sum(e.amount), 0)
+ORDER BY t.id LIMIT 1
 
 -- name: sums_equal_events
 -- The roll-up by quarter of an hour is what its events add up to.
@@ -123,7 +143,9 @@ ORDER BY code LIMIT 1
 SELECT 'refill ' || r.id, format('%%s for %%s; payment %%s, invoice %%s, credit %%s', r.state, r.amount, p.amount, i.total,
        t.balance_after - t.balance_before)
 FROM refill r
-LEFT JOIN payment p ON p.account_id = r.account_id AND p.charge_reference = nullif(r.charge_reference, '')
+LEFT JOIN payment_method m ON m.account_id = r.account_id AND m.id = r.method_id
+LEFT JOIN payment p ON p.account_id = r.account_id AND p.gateway = m.gateway
+     AND p.charge_reference = nullif(r.charge_reference, '')
 LEFT JOIN invoice i ON i.account_id = r.account_id AND i.id = r.invoice_id
 LEFT JOIN transfer t ON t.account_id = r.account_id AND t.kind = 'refill' AND t.reference = r.id::text
 WHERE r.account_id = %(account_id)s
@@ -145,10 +167,10 @@ ORDER BY c.reference LIMIT 1
 
 -- name: numbers_are_dense
 -- For the whole installation: each series counts 1, 2, 3 ... up to its counter, without a gap or a double.
-SELECT 'series ' || n.seller || '/' || n.series, format('counter at %%s; %%s invoices, %%s different numbers, from %%s to %%s',
+SELECT 'series ' || coalesce(n.seller || '/' || n.series, i.seller_code || '/' || i.series), format('counter at %%s; %%s invoices, %%s different numbers, from %%s to %%s',
        n.last_number, count(i.sequence), count(DISTINCT i.sequence), min(i.sequence), max(i.sequence))
-FROM number_series n LEFT JOIN invoice i ON i.seller_code = n.seller AND i.series = n.series
-GROUP BY n.seller, n.series, n.last_number
-HAVING count(i.sequence) <> n.last_number OR count(DISTINCT i.sequence) <> n.last_number
+FROM number_series n FULL JOIN invoice i ON i.seller_code = n.seller AND i.series = n.series
+GROUP BY n.seller, n.series, n.last_number, i.seller_code, i.series
+HAVING n.last_number IS NULL OR count(i.sequence) <> n.last_number OR count(DISTINCT i.sequence) <> n.last_number
     OR coalesce(min(i.sequence), 1) <> 1 OR coalesce(max(i.sequence), 0) <> n.last_number
 ORDER BY 1 LIMIT 1

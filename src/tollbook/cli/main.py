@@ -146,7 +146,7 @@ def key() -> None:
 @key.command("create")
 @click.option("--name", required=True, help="What the key is for; shown in lists and in the audit trail.")
 @click.option("--account", metavar="SLUG", help="Bind the key to one account (default: the whole platform).")
-@click.option("--scope", "scopes", multiple=True, help="usage, holds, read, refills or admin; repeat for several.")
+@click.option("--scope", "scopes", multiple=True, help="usage, holds, read (these by default), refills, admin; repeatable.")
 def key_create(name: str, account: str | None, scopes: tuple[str, ...]) -> None:
     """Make an API key and show it, once."""
     run("people.create_key", name=name, account=account, scopes=scopes)

@@ -22,7 +22,7 @@ def create_key(name: str, account: str | None, scopes: tuple[str, ...]) -> None:
     """Make a key; its secret is printed once and stored nowhere."""
     try:
         account_id = by_slug(account).id if account else OPERATOR_ID
-        _, secret = key.create(account_id, name, list(scopes or key.SCOPES), operator())
+        _, secret = key.create(account_id, name, list(scopes or key.DEFAULT_SCOPES), operator())
     except Refused as error:
         raise click.ClickException(error.message) from None
     click.echo(secret)

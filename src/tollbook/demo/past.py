@@ -94,9 +94,11 @@ def bill_the_year(accounts: dict[str, Account], actor: Actor) -> None:
     for index in range(last + 1):
         if index == last:
             _order_numbers(northwind, today, actor)
-        bill(period_number(northwind.anchor_on, index).start_on)
-        for account in accounts.values():
-            _pay(account, short=index == SHORT_PAID_PERIOD and account == northwind, index=index, last=last, actor=actor)
+        period = period_number(northwind.anchor_on, index)
+        bill(period.start_on)
+        if index < last:
+            for account in accounts.values():
+                _pay(account, period.start_on, short=index == SHORT_PAID_PERIOD and account == northwind, actor=actor)
 
 
 def _order_numbers(account: Account, today: date, actor: Actor) -> None:
@@ -108,20 +110,17 @@ def _order_numbers(account: Account, today: date, actor: Actor) -> None:
             issue(account, Draft(InvoiceKind.RECURRING, "order:chicago", issued_on, [line], actor=actor.name))
 
 
-def _pay(account: Account, short: bool, index: int, last: int, actor: Actor) -> None:
-    """Settle what is open by bank transfer; in part when `short`, and not at all in the running period."""
-    if index >= last:
-        return
-    open_ones = OpenBalance.objects.filter(account_id=account.id, balance__gt=0).order_by("invoice_id")
-    for row in list(open_ones):
-        already_short = Invoice.objects.get(account_id=account.id, id=row.invoice_id).total != row.balance
-        if already_short:
+def _pay(account: Account, day: date, short: bool, actor: Actor) -> None:
+    """Settle what was issued by `day` and is still whole, by bank transfer; half of it when `short`."""
+    for invoice in Invoice.objects.filter(account_id=account.id, issued_on__lte=day).order_by("sequence"):
+        balance = OpenBalance.objects.get(account_id=account.id, invoice_id=invoice.id).balance
+        if balance == 0 or balance != invoice.total:
             continue
-        amount = (row.balance / 2).quantize(Decimal("0.01")) if short else row.balance
+        amount = (balance / 2).quantize(Decimal("0.01")) if short else balance
         with transaction.atomic():
-            reference = f"transfer-{row.invoice_id}"
+            reference = f"transfer-{invoice.number}"
             payment = receive(account.id, "manual", reference, amount, account.currency, "Bank transfer", actor.name)
-            settle(account.id, row.invoice_id, payment.id, amount)
+            settle(account.id, invoice.id, payment.id, amount)
 
 
 def buy_credit(accounts: dict[str, Account]) -> None:
@@ -141,7 +140,8 @@ def _buy(account: Account, bought: Bought, owner: Actor) -> None:
     if rule.of_wallet(account.id, wallet.id) is not None:
         return
     if wallet.funded_at is None:
-        refill = run.ask(account, bought.type_code, Decimal(bought.amount), owner)
+        known = f"demo:{bought.type_code}"
+        refill = run.ask(account, bought.type_code, Decimal(bought.amount), owner, request_key=known)
         run.step(account.id, refill.id)
     wanted = Rule(
         automatic=bought.automatic,

@@ -40,6 +40,15 @@ class _Facts:
     known: Decimal | None
 
 
+def lock_settlements(account_id: UUID) -> None:
+    """Let the settlements of an account take turns, until the caller's transaction ends.
+
+    Whoever issues and settles in one transaction calls this first, because the number series' lock must come last.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["lock_account"], {"account_id": account_id})
+
+
 def settle(account_id: UUID, invoice_id: UUID, payment_id: UUID, amount: Decimal) -> Decimal:
     """Take `amount` of a payment off what is owed on an invoice; answers the new balance, in the invoice's currency.
 
@@ -48,8 +57,8 @@ def settle(account_id: UUID, invoice_id: UUID, payment_id: UUID, amount: Decimal
     Raises NotFound, Invalid (amount not positive or too fine, other currency), Overpaid and SettledOtherwise.
     """
     wanted = {"account_id": account_id, "invoice_id": invoice_id, "payment_id": payment_id, "amount": amount}
+    lock_settlements(account_id)
     with connection.cursor() as cursor:
-        cursor.execute(SQL["lock_account"], wanted)
         cursor.execute(SQL["look"], wanted)
         found = cursor.fetchone()
         if found is None:

@@ -7,7 +7,7 @@ The digest of a transfer is SHA-256 over one line of UTF-8 text, fields separate
     entries as `code=amount` joined by `;` in order of position
 
 Amounts are written with exactly 6 decimal places. The detail digest of a usage transfer is SHA-256 over its events'
-lines (`event id|type|occurred_at|billed quantity|cost`, each ended by a line feed), sorted by event id.
+lines (`event id|type|occurred_at|billed quantity|cost`, each ended by a line feed), the lines sorted.
 """
 
 from collections.abc import Iterable, Sequence

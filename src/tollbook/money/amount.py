@@ -4,12 +4,16 @@ Inside, money has 6 places in the account's currency (`numeric(20,6)`). Invoices
 unit. Rounding is half away from zero, once per event. Floats are refused: they cannot hold a cent.
 """
 
+import re
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 
 MICRO = Decimal("0.000001")
 ZERO, SIXTY, HUNDRED = Decimal(0), Decimal(60), Decimal(100)
 LARGEST = Decimal("99999999999999.999999")
+
+# Commas only between thousands: a decimal comma would otherwise turn 12,50 into 1250.
+_WRITTEN = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?|[+-]?\.\d+", re.ASCII)
 
 # ISO 4217 minor units that differ from two.
 _MINOR_UNITS = {"JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "ISK": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
@@ -35,11 +39,10 @@ def parse_amount(text: str, currency: str | None = None) -> Decimal:
 
     With a currency, at most its minor places are taken; without, six. Raises ValueError with a sentence.
     """
-    cleaned = text.strip().replace(",", "").replace("$", "").replace("\u2212", "-")
-    try:
-        value = Decimal(cleaned)
-    except InvalidOperation:
-        raise ValueError(f"“{text}” is not an amount; write it like 250.00") from None
+    cleaned = text.strip().replace("\u2212", "-").replace("$", "")
+    if not _WRITTEN.fullmatch(cleaned):
+        raise ValueError(f"“{text}” is not an amount; write it like 250.00")
+    value = Decimal(cleaned.replace(",", ""))
     if not value.is_finite() or abs(value) > LARGEST:
         raise ValueError(f"“{text}” is not an amount that can be booked")
     smallest = minor_unit(currency) if currency else MICRO

@@ -42,8 +42,9 @@ def price(terms: Terms, quantity: Decimal) -> Priced:
     if quantity <= 0:
         return Priced(ZERO, ZERO)
     billed = billed_seconds(terms, quantity) if terms.timed else quantity
-    units = billed / SIXTY if terms.timed else billed
-    return Priced(billed, to_micro(terms.connect_fee + units * terms.rate_cents / HUNDRED))
+    # One division, the last step: a quotient cut before the multiplication would round a second time.
+    divisor = HUNDRED * SIXTY if terms.timed else HUNDRED
+    return Priced(billed, to_micro(terms.connect_fee + billed * terms.rate_cents / divisor))
 
 
 def billed_seconds(terms: Terms, seconds: Decimal) -> Decimal:

@@ -30,7 +30,7 @@ class CreditType(models.Model):
 class Rate(models.Model):
     """The price of one unit (a minute, a message, a segment) for destinations that begin with `prefix` ('' is all).
 
-    `rate_cents` is in cents of the account's currency per unit, `connect_fee` and `minimum` in the currency itself.
+    `rate_cents` is in cents of the account's currency per unit, `connect_fee` in the currency itself.
     Seconds are billed as `initial_seconds`, then in steps of `increment_seconds`. Valid from `valid_from` until
     `valid_until` (open when empty, exclusive).
     """

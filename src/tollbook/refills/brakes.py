@@ -17,6 +17,7 @@ from django.db import connection
 
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
+from tollbook.money.amount import minor_unit
 from tollbook.money.written import money
 from tollbook.payments import gateway
 from tollbook.payments import method as methods
@@ -30,6 +31,7 @@ MOST_PER_HOUR = 5
 """Automatic refills of one wallet within an hour; as many as this, and a person is asked before the next."""
 
 CHARGES_PER_DAY_WITHOUT_RULE = 10
+CAP_WITHOUT_RULE = 500_000  # a month, in minor units: 5,000 dollars, 500,000 yen
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=15), timedelta(hours=24)
 DAY, MONTH = timedelta(hours=24), timedelta(days=30)
 FAILURES_PER_DAY, FAILURES_PER_MONTH = 4, 8
@@ -209,12 +211,11 @@ def daily_count(facts: Facts) -> Stop | None:
 
 def monthly_cap(facts: Facts) -> Stop | None:
     """At most so much money in one local calendar month of the account."""
-    if facts.rule is None or facts.charged.this_month + facts.amount <= facts.rule.monthly_cap:
+    currency = facts.account.currency
+    most = facts.rule.monthly_cap if facts.rule else CAP_WITHOUT_RULE * minor_unit(currency)
+    if facts.charged.this_month + facts.amount <= most:
         return None
-    amount, spent, cap = (
-        money(value, facts.account.currency)
-        for value in (facts.amount, facts.charged.this_month, facts.rule.monthly_cap)
-    )
+    amount, spent, cap = (money(value, currency) for value in (facts.amount, facts.charged.this_month, most))
     reason = f"{amount} more would go over the cap of {cap} a month; {spent} are charged already."
     return Stop("monthly_cap", reason, _next_month(facts.now, facts.zone))
 

@@ -13,6 +13,7 @@ from tollbook.accounts.account import by_id, today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.invoicing.issue import Draft, DraftLine, issue
+from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.settle import settle as apply
 from tollbook.invoicing.tables import Invoice, InvoiceKind
 from tollbook.money.written import money
@@ -76,6 +77,7 @@ def _credit(refill: Refill, wallet: Locked, answer: Succeeded) -> None:
         account.id, card.gateway, answer.reference, answer.amount, answer.currency, label(card), SYSTEM.name
     )
     fund(account.id, wallet, refill.amount, str(refill.id), f"{name} refill by {label(card)}", refill.requested_by)
+    lock_settlements(account.id)
     invoice = issue(account, _draft(account, refill, wallet, name, card))
     apply(account.id, invoice.id, payment.id, refill.amount)
     _finish(refill, answer, payment, invoice)

@@ -24,7 +24,7 @@ from tollbook.postgres.retry import in_transaction
 from tollbook.rating.deck import Deck, deck_of
 from tollbook.rating.price import Priced, Terms, price
 from tollbook.usage.event import Event, attributes_json, body_digest, fault_of
-from tollbook.wallets.hold import close, open_for_events
+from tollbook.wallets.hold import close, items_of, open_for_events
 from tollbook.wallets.spend import Debit, spend
 from tollbook.wallets.tables import HoldState
 from tollbook.wallets.wallet import Locked, lock, open_wallets
@@ -162,9 +162,11 @@ def known_bodies(account_id: UUID, event_ids: Collection[str]) -> dict[str, byte
 
 def _debit(account_id: UUID, new: Sequence[Rated], transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]) -> None:
     """Lock the wallets, close the holds these events were held by, debit, and add to the roll-up."""
-    wallets = _wallets(account_id, {one.event.type for one in new})
-    for event_id in sorted({one.event.id for one in new} & set(holds)):
-        close(account_id, holds[event_id], HoldState.CAPTURED, "call record arrived")
+    closing = [holds[event_id] for event_id in sorted({one.event.id for one in new} & set(holds))]
+    held = {item.type_code for hold_id in closing for item in items_of(account_id, hold_id)}
+    wallets = _wallets(account_id, {one.event.type for one in new} | held)
+    for hold_id in closing:
+        close(account_id, hold_id, HoldState.CAPTURED, "call record arrived")
     spend(account_id, wallets, [*_debits(new, transfer_ids)])
     _add_to_sums(account_id, new)
     wake.tell(account_id)

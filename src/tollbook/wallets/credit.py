@@ -85,7 +85,7 @@ def adjust(
 
     With an `id`, made by the caller before, the adjustment is made once however often it is asked for; with other values
     it raises Conflict. Own transaction; locks the wallet. Never triggers a refill without a person: a wallet made low by
-    an adjustment is refilled only after further usage (refills.due). Raises Invalid as `check` does; NotFound for an
+    an adjustment is refilled only after further usage (`refills.brakes`). Raises Invalid as `check` does; NotFound for an
     unknown wallet.
     """
     with transaction.atomic():

@@ -29,9 +29,10 @@ SELECT %(account_id)s, moved.id, moved.wallet_id, %(hold_id)s, %(event_id)s, clo
 FROM moved
 
 -- name: close_hold
--- The guarded end of a hold: only an open one is closed, so of two closers one wins and the other sees no row.
+-- The guarded end of a hold: of two closers one wins and the other sees no row; one that was extended meanwhile does not expire.
 UPDATE hold SET state = %(state)s, closed_at = clock_timestamp(), reason = %(reason)s
 WHERE account_id = %(account_id)s AND id = %(id)s AND state = 'open'
+  AND (%(state)s <> 'expired' OR expires_at < clock_timestamp())
 RETURNING event_id
 
 -- name: extend_hold
