@@ -25,6 +25,11 @@ from tollbook.errors import Refused
 from tollbook.postgres.embedded import Embedded
 from tollbook.worker import loop
 
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]
+
 log = logging.getLogger("tollbook.serve")
 STOP_SECONDS = 10
 OPEN_REQUESTS = 4_096
@@ -40,6 +45,7 @@ def migrate() -> None:
 def web(host: str, port: int) -> None:
     """Serve pages and API at `host`:`port` until SIGINT or SIGTERM."""
     os.environ["TOLLBOOK_PROCESS"] = "tollbook web"
+    allow_open_requests()
     server = Granian(
         "tollbook.web.asgi:application",
         address=host,
@@ -53,6 +59,16 @@ def web(host: str, port: int) -> None:
         workers_kill_timeout=STOP_SECONDS // 2,
     )
     server.serve()
+
+
+def allow_open_requests() -> None:
+    """Every open request is an open file, and the usual limit of 1,024 is a default, not a wish: go up to what we may."""
+    if resource is None:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * OPEN_REQUESTS if hard == resource.RLIM_INFINITY else min(2 * OPEN_REQUESTS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def worker() -> None:
