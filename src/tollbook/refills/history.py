@@ -45,6 +45,12 @@ def of_wallet(account_id: UUID, wallet_id: UUID, limit: int = 50, before: UUID |
     return [_row(refill, numbers, cards) for refill in found]
 
 
+def invoice_number(account_id: UUID, refill_id: str) -> str:
+    """The number of the invoice that this refill issued; empty when there is none."""
+    refills = Refill.objects.filter(account_id=account_id, id=refill_id).values("invoice_id")
+    return Invoice.objects.filter(account_id=account_id, id__in=refills).values_list("number", flat=True).first() or ""
+
+
 def stop_of(account_id: UUID, wallet_id: UUID) -> RefillStop | None:
     """Why the wallet, which is due, is not being refilled; None when nothing stops it."""
     return RefillStop.objects.filter(account_id=account_id, wallet_id=wallet_id).first()

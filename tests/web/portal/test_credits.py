@@ -203,6 +203,7 @@ def test_a_ledger_row_opens_its_events_and_an_event_its_arithmetic(them) -> None
     html = client.get("/billing/credits/outbound/").content.decode()
     transfer = client.get(re.search(r'"(/billing/credits/outbound/transfers/[^"]+)">Usage', html)[1]).content.decode()
     assert "1 event in this debit" in transfer
+    assert "wallet:outbound:paid $0.0132 revenue:usage $0.0132" in words(transfer)
     assert table(transfer)[1][4:] == ["1 min 01 s", "1 min 06 s", "1.20", "$0.0132"]
     opened = client.get(unescape(re.search(r'class="event-id" href="([^"]+)"', transfer)[1])).content.decode()
     assert "61 s, billed 66 s (6 s steps) x 1.20 ¢/min = $0.0132" in words(opened)

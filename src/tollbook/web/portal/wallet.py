@@ -18,11 +18,13 @@ from django.utils.http import urlencode
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account, Area
 from tollbook.errors import NotFound
+from tollbook.ledger import trace
 from tollbook.ledger.tables import Transfer
 from tollbook.money.amount import ZERO
 from tollbook.postgres.scope import rows_of
 from tollbook.rating import card
 from tollbook.rating.tables import CreditType
+from tollbook.refills import history as refill_history
 from tollbook.refills.standing import NO_RULE, Standing, standings
 from tollbook.usage import statement
 from tollbook.usage.pace import NO_PACE, Pace, paces
@@ -130,8 +132,25 @@ def transfer(request: PortalRequest, type_code: str, transfer_id: UUID) -> HttpR
         "digest": bytes(found.digest or b"").hex(),
         "events": event_rows(events, gauge),
         "page": pages,
+        "sides": [
+            (
+                side.code,
+                written(side.amount) if side.amount > 0 else "",
+                written(-side.amount) if side.amount < 0 else "",
+            )
+            for traced in trace.caused_by(account.id, [(found.kind, found.reference)])
+            for side in traced.sides
+        ],
+        "invoice_number": _invoice_number(request, found),
     }
     return render(request, "tollbook/portal/credits/transfer.html", context)
+
+
+def _invoice_number(request: PortalRequest, transfer: Transfer) -> str:
+    """The invoice of a refill, for those who may read it."""
+    if transfer.kind != "refill" or not request.rights[Area.INVOICES].read:
+        return ""
+    return refill_history.invoice_number(request.account.id, transfer.reference)
 
 
 def _around(account: Account, gauge: Gauge, now: datetime) -> tuple[Standing, Pace]:
