@@ -94,7 +94,10 @@ def test_an_amount_is_read_as_people_write_it(text: str, value: str) -> None:
     assert parse_amount(text) == Decimal(value)
 
 
-@pytest.mark.parametrize("text", ["", "ten", "NaN", "Infinity", "1e3", "1e30", "0.0000001", "12,50", "1,85", "1_0", "1,0000", "--5", "."])
+@pytest.mark.parametrize(
+    "text",
+    ["", "ten", "NaN", "Infinity", "1e3", "1e30", "0.0000001", "12,50", "1,85", "1_0", "1,0000", "--5", "."],
+)
 def test_what_cannot_be_booked_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_amount(text)
