@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.demo import Demo, running, sign_in, watched
@@ -89,6 +90,19 @@ def test_an_admin_without_billing_is_told_who_can_help(browser: Browser, demo: D
     expect(page.get_by_role("heading", name="You don't have access to Billing")).to_be_visible()
     expect(page.get_by_text("owner@northwind.example").first).to_be_visible()
     expect(page.get_by_role("button", name="Request access")).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+    context.close()
+
+
+def test_pages_before_signing_in_and_of_refusals_are_accessible(browser: Browser, demo: Demo) -> None:
+    context = browser.new_context(base_url=demo.address)
+    page = context.new_page()
+    for address in ("/sign-in/", "/password/reset/", "/no-such-page/"):
+        page.goto(address)
+        expect(page.locator("h1")).to_have_count(1)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert Axe().run(page).response["violations"] == [], address
     context.close()
 
 
