@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 
 import httpx
 from django.conf import settings
@@ -44,7 +45,8 @@ def test_a_call_moves_the_bar_of_everyone_who_looks(live: str, client: Client) -
         assert answer.json() == {"accepted": 1, "duplicates": 0, "rejected": []}
 
         # The page hears of it without asking; telling it again moves nothing.
-        row = next(message["outbound"] for message in messages if "outbound" in message)
+        rows = (message["outbound"] for message in messages if "outbound" in message)
+        row = next(row for row in rows if Decimal(row["balance"]) != 10)  # all rows may be told twice at the start
         assert (row["text"]["percent"], row["text"]["balance"]) == ("30 % used", "$7.00")
         again = httpx.post(f"{live}/api/v1/usage", json=[call | {"account": "northwind"}], headers=authorization)
         assert again.json()["duplicates"] == 1

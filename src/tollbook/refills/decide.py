@@ -73,6 +73,17 @@ def ask(account: Account, type_code: str, amount: Decimal, actor: Actor, request
     currency's minor unit. Works with automatic refill off. Brakes as `brakes` says: the caps apply, the pause after a
     failure does not. Raises Invalid, NotFound, RefillStopped, RefillUnderWay.
     """
+    try:
+        return _ask(account, type_code, amount, actor, request_key)
+    except (RefillStopped, RefillUnderWay):
+        # Perhaps by this very request, sent twice at once and committed by the other a moment ago.
+        known = _answered(account.id, request_key)
+        if known is None:
+            raise
+        return _same(known, wallet_of(account.id, type_code).id, amount)
+
+
+def _ask(account: Account, type_code: str, amount: Decimal, actor: Actor, request_key: str | None) -> Refill:
     _check_amount(amount, account.currency)
     with transaction.atomic():
         wallet = wallet_of(account.id, type_code)
