@@ -58,11 +58,6 @@ class Summary:
         return sum(one.accepted for one in self.types.values())
 
     @property
-    def events_read(self) -> int:
-        """Events that the rows amount to, whatever became of them."""
-        return sum(one.read for one in self.types.values())
-
-    @property
     def duplicates(self) -> int:
         return sum(one.duplicates for one in self.types.values())
 

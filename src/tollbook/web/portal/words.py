@@ -10,11 +10,6 @@ from tollbook.web import formats
 
 PER = {CreditType.Unit.SECONDS: "minute", CreditType.Unit.MESSAGES: "message", CreditType.Unit.SEGMENTS: "segment"}
 ONE = {CreditType.Unit.MESSAGES: "message", CreditType.Unit.SEGMENTS: "segment"}
-COUNTED = {
-    CreditType.Unit.SECONDS: "Duration",
-    CreditType.Unit.MESSAGES: "Messages",
-    CreditType.Unit.SEGMENTS: "Segments",
-}
 CENT_SIGN = {"USD": "¢", "CAD": "¢", "AUD": "¢", "NZD": "¢", "EUR": "ct", "GBP": "p"}
 
 KINDS = {
