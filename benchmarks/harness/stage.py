@@ -1,0 +1,116 @@
+"""What is measured: the embedded PostgreSQL with its production settings, and `tollbook web` and `tollbook worker` on it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from django.core.management import call_command
+from tests import conftest, processes
+from tests.cast import LONG_AGO, a_rate, an_account
+from tests.databases import Database, created
+
+from benchmarks.harness import deck
+from benchmarks.harness.machine import Tree
+from benchmarks.harness.traffic import ACCOUNTS, TYPES, slug
+from tollbook.accounts import key as keys
+from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
+from tollbook.accounts.tables import Account
+from tollbook.postgres.embedded import Embedded
+from tollbook.postgres.ids import new_id
+from tollbook.wallets.credit import adjust
+
+FUNDS = Decimal(10_000_000)
+"""In every wallet: nothing runs out while it is measured."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tollbook, running: where, with which key, and its processes."""
+
+    database: Database
+    port: int
+    key: str
+    web: Tree
+    worker: Tree
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes on disk of each table with its indexes."""
+        with self.database.connect("owner") as connection:
+            return dict(
+                connection.execute(
+                    "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
+                    " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'floor_event'"
+                ).fetchall()
+            )
+
+
+@contextmanager
+def postgres() -> Iterator[Embedded]:
+    """A server of this run, gone with all of its data after the block."""
+    try:
+        with Embedded(conftest.HOME / "server") as server:
+            yield server
+    finally:
+        shutil.rmtree(conftest.HOME, ignore_errors=True)
+
+
+@contextmanager
+def tollbook(server: Embedded, *, prefixes: bool = False, accounts: int = ACCOUNTS) -> Iterator[Stage]:
+    """A database with funded accounts, default rates (flat, or a deck of 200,000 prefixes), web and worker on it."""
+    with created(server, "postgres") as database:
+        call_command("collectstatic", interactive=False, verbosity=0)
+        _cast(accounts)
+        if prefixes:
+            load_deck(database)
+        with running(database) as stage:
+            yield stage
+
+
+@contextmanager
+def running(database: Database) -> Iterator[Stage]:
+    """`tollbook web` and `tollbook worker` on this database, until the end of the block."""
+    _, key = keys.create(OPERATOR_ID, f"benchmark {new_id()}", ("usage", "holds", "read"), SYSTEM)
+    port, log = processes.free_port(), conftest.HOME / f"{database.name}.log"
+    environment = database.environment()
+    with (
+        processes.python("tollbook", "web", "--port", str(port), environment=environment, log=log) as web,
+        processes.python("tollbook", "worker", environment=environment, log=log) as worker,
+    ):
+        processes.wait_until_alive(f"http://127.0.0.1:{port}", web, log)
+        yield Stage(database, port, key, Tree(web.pid), Tree(worker.pid))
+
+
+def load_deck(database: Database) -> None:
+    """Default rates for outbound minutes by 200,000 prefixes; written past `set_rate`, which takes one at a time."""
+    now = datetime.now(UTC)
+    columns = "account_id, id, type_code, prefix, description, rate_cents, connect_fee, initial_seconds, increment_seconds"
+    with database.connect("owner") as connection, connection.transaction(), connection.cursor() as cursor:
+        with cursor.copy(f"COPY rate ({columns}, valid_from, created_by, created_at) FROM STDIN") as copy:
+            for prefix in deck.prefixes():
+                row = (OPERATOR_ID, new_id(), "outbound", prefix, "", deck.cents(prefix), 0, 6, 6)
+                copy.write_row((*row, LONG_AGO, "benchmark", now))
+        cursor.execute("UPDATE rate_version SET version = version + 1")
+        cursor.execute("ANALYZE rate")
+
+
+def _cast(accounts: int) -> None:
+    for type_code in TYPES:
+        a_rate(type_code)
+    for number in range(accounts):
+        _fund(an_account(slug(number)))
+
+
+def _fund(account: Account) -> None:
+    for type_code in TYPES:
+        adjust(account.id, type_code, FUNDS, "paid", "for a benchmark", SYSTEM)
+
+
+def free_bytes(folder: Path | None = None) -> int:
+    """What is left on the disk that the data is on."""
+    found = os.statvfs(folder or conftest.HOME)
+    return found.f_bavail * found.f_frsize
