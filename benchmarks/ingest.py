@@ -17,6 +17,7 @@ from benchmarks.harness import child, stage
 from benchmarks.harness.machine import Tree
 from benchmarks.harness.results import Figure, figure, keep, percentile, ratios
 from benchmarks.harness.traffic import Clock
+
 from tollbook.postgres.embedded import Embedded
 
 EVENTS = int(os.environ.get("EVENTS", "200000"))

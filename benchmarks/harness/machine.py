@@ -52,8 +52,8 @@ def described() -> dict[str, object]:
 
 def commit() -> str:
     """The commit that is measured, with a + when files differ from it; empty outside of a checkout."""
-    head, changed = _git("rev-parse", "--short=12", "HEAD"), _git("status", "--porcelain", "--", "src", "benchmarks/*.py")
-    return head + ("+" if changed else "")
+    changed = _git("status", "--porcelain", "--", "src", "benchmarks", ":!benchmarks/results")
+    return _git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
 
 
 def _ticks(pid: int) -> int:

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent.parent / "results"
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured several times: median, lowest, highest. `aim` is a floor of the value, or a ceiling if `at_most`."""
+    """One thing measured several times. The median is to be at least the `aim`, or `at_most` that."""
 
     name: str
     unit: str
