@@ -74,7 +74,7 @@ def main() -> int:
     with stage.postgres() as server, ExitStack() as stack:
         stages = {deck: stack.enter_context(stage.tollbook(server, prefixes=deck)) for deck in {c.deck for c in cases}}
         bench = Bench(server, stages)
-        version = bench.version()
+        version = next(iter(stages.values())).postgres_version()
         print(f"{REPETITIONS} repetitions of up to {EVENTS:,} events; PostgreSQL {version}; COPY is {bench.format}")
         runs, floors = bench.measured(cases)
     figures = [*_figures(cases, runs, floors)]
@@ -89,11 +89,6 @@ class Bench:
         self.url = next(iter(stages.values())).database.owner_url
         self.format = "text"
         self.format = max(("binary", "text"), key=self._speed)
-
-    def version(self) -> str:
-        """Of PostgreSQL."""
-        with next(iter(self.stages.values())).database.connect("owner") as connection:
-            return str(connection.execute("SHOW server_version").fetchone()[0])
 
     def measured(self, cases: Sequence[Case]) -> tuple[dict[str, list[Run]], dict[int, list[float]]]:
         """Every repetition of every case by its name, and of every floor by its batch size."""
@@ -114,7 +109,7 @@ class Bench:
         there = self.stages[case.deck]
         traffic = self.clock.next(case.size * 4 if warm_up else EVENTS, **case.traffic)
         order = {"port": there.port, "key": there.key, "connections": case.connections, "size": case.size}
-        with child.child("batches", order | {"seconds": SECONDS, "traffic": traffic.as_json()} | case.wire) as sender:
+        with child.child("batches", order | {"seconds": SECONDS, "traffic": traffic.fields()} | case.wire) as sender:
             parts = {"web": there.web, "worker": there.worker, "database": Tree(self.server.pid or 0)}
             before, sizes = {name: part.cpu_seconds() for name, part in parts.items()}, there.sizes()
             there.web.forget_peak()
@@ -134,7 +129,7 @@ class Bench:
 
     def _floor(self, size: int, connections: int, seconds: float = SECONDS) -> float:
         order = {"url": self.url, "connections": connections, "size": size, "seconds": seconds, "format": self.format}
-        report = child.run("copying", order | {"traffic": self.clock.next(EVENTS).as_json()})
+        report = child.run("copying", order | {"traffic": self.clock.next(EVENTS).fields()})
         return report["events"] / report["seconds"]
 
     def _speed(self, format: str) -> float:

@@ -38,13 +38,18 @@ class Stage:
     web: Tree
     worker: Tree
 
+    def postgres_version(self) -> str:
+        """Such as 18.4."""
+        with self.database.connect("owner") as connection:
+            return str(connection.execute("SHOW server_version").fetchone()[0])
+
     def sizes(self) -> dict[str, int]:
         """Bytes on disk of each table with its indexes."""
         with self.database.connect("owner") as connection:
             return dict(
                 connection.execute(
                     "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
-                    " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'floor_event'"
+                    " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'floor_%'"
                 ).fetchall()
             )
 

@@ -60,7 +60,7 @@ class Traffic:
     random_ids: bool = False
     free_pairs: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """What `Traffic(**...)` takes."""
         return asdict(self)
 
@@ -113,13 +113,13 @@ def slug(account: int) -> str:
 
 def json_bodies(traffic: Traffic, size: int) -> Iterator[tuple[int, bytes]]:
     """JSON arrays of up to `size` events, each with how many there are in it."""
-    for texts in _chunks(map(_json, traffic.events()), size):
+    for texts in _chunks(map(as_json, traffic.events()), size):
         yield len(texts), f"[{','.join(texts)}]".encode()
 
 
 def ndjson_bodies(traffic: Traffic, size: int) -> Iterator[tuple[int, bytes]]:
     """As `json_bodies`, one event a line."""
-    for texts in _chunks(map(_json, traffic.events()), size):
+    for texts in _chunks(map(as_json, traffic.events()), size):
         yield len(texts), "\n".join(texts).encode()
 
 
@@ -153,7 +153,8 @@ def _lengths() -> list[int]:
     return [min(3_600, 1 + int(chance.expovariate(1 / 95))) for _ in range(5_000)]
 
 
-def _json(told: Told) -> str:
+def as_json(told: Told) -> str:
+    """The event as a machine sends it."""
     return (
         f'{{"id":"{told.id}","account":"{slug(told.account)}","type":"{told.type}","quantity":{told.quantity},'
         f'"occurred_at":"{_second(told.at // 1000)}.{told.at % 1000:03}Z","to":"+{told.to}","from":"+{told.sender}",'
