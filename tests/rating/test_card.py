@@ -73,8 +73,8 @@ def test_a_number_finds_its_line_as_it_is_typed(db) -> None:
     for prefix in ("", "1", "1212", "49"):
         a_rate(prefix=prefix)
     rates = card.lines(account.id, "outbound", NOON)
-    assert [terms.prefix for terms in card.matching(rates, "+12")] == ["", "1", "1212"]
-    assert [terms.prefix for terms in card.matching(rates, "4")] == ["", "49"]
+    assert [terms.prefix for terms in rates.beginning("+12")] == ["", "1", "1212"]
+    assert [terms.prefix for terms in rates.beginning("4")] == ["", "49"]
 
 
 def test_a_number_is_rated_as_its_call_would_be(db) -> None:
@@ -127,4 +127,4 @@ def test_every_number_is_rated_by_a_line_of_the_card(db, defaults: list[str], ow
     lines, compiled = card.lines(account.id, "outbound", NOON), deck_of(account.id)
     used = compiled.find("outbound", number, NOON)
     assert used is None or used in lines
-    assert [compiled.find("outbound", terms.prefix, NOON) for terms in lines] == lines
+    assert [compiled.find("outbound", terms.prefix, NOON) for terms in lines] == [*lines]

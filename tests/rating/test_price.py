@@ -5,12 +5,15 @@ from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.model import books
-from tollbook.rating.price import Terms, price
+from tollbook.rating.compiled import RATE
+from tollbook.rating.deck import Found
+from tollbook.rating.price import Terms, price, price_many
 from tollbook.rating.segments import segments
 
 
@@ -89,3 +92,24 @@ def test_price_equals_the_plain_model(
 )  # fmt: skip
 def test_a_text_has_so_many_segments(text: str, parts: int) -> None:
     assert segments(text) == parts
+
+
+micro = st.one_of(st.integers(0, 10**14), st.integers(0, 5_000).map(lambda whole: whole * 10**6), st.integers(-5, 100))
+prices = st.one_of(st.integers(0, 10**12), st.integers(0, 10**7))
+
+
+@given(
+    st.lists(st.tuples(prices, prices, st.integers(1, 10**5), st.integers(1, 10**5), st.booleans(), micro), max_size=8)
+)
+def test_many_are_priced_as_each_would_be(rows: list[tuple[int, int, int, int, bool, int]]) -> None:
+    columns = np.zeros(len(rows), RATE)
+    for row, values in enumerate(rows):
+        for name, value in zip(("rate_e6", "connect_micro", "initial", "increment"), values, strict=False):
+            columns[row][name] = value
+    nothing = np.zeros(len(rows), bool)
+    found = Found(nothing, nothing, np.array([row[4] for row in rows], bool), columns)
+    billed, costs = price_many(found, np.array([row[5] for row in rows], np.int64))
+    for row, (cents_e6, fee, initial, step, timed, quantity) in enumerate(rows):
+        one = terms(str(Decimal(cents_e6).scaleb(-6)), initial, step, str(Decimal(fee).scaleb(-6)), timed)
+        expected = price(one, Decimal(quantity).scaleb(-6))
+        assert (int(billed[row]), int(costs[row])) == (expected.billed.scaleb(6), expected.cost.scaleb(6))

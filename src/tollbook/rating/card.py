@@ -4,14 +4,20 @@ Read only. It shows the rates that would be used and no others: a default rate t
 comes before is left out, as rating would never use it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import overload
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tollbook.errors import Invalid
-from tollbook.rating.deck import Deck, deck_of
+from tollbook.rating.compiled import NEVER, Columns
+from tollbook.rating.deck import Deck, deck_of, microseconds, terms_at
+from tollbook.rating.destination import DIGITS, SPAN, is_prefix, key_of, width_of
 from tollbook.rating.price import Priced, Terms, price
 from tollbook.rating.tables import Rate
 
@@ -55,21 +61,53 @@ class Example:
     priced: Priced
 
 
+class Rates(Sequence[Terms]):
+    """Rates of one type in force at one instant, by prefix. Terms are made as they are asked for: there may be 200,000."""
+
+    def __init__(self, rates: Columns, owners: Sequence[UUID], owned: NDArray[np.intp], timed: bool) -> None:
+        order = np.argsort(rates["low"])
+        self._rates, self._owners, self._owned, self._timed = rates[order], owners, owned[order], timed
+
+    def __len__(self) -> int:
+        return len(self._rates)
+
+    @overload
+    def __getitem__(self, place: int) -> Terms: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Rates": ...
+    def __getitem__(self, place: int | slice) -> "Terms | Rates":
+        if isinstance(place, slice):
+            return self._only(place)
+        return terms_at(self._rates[place], self._owners[self._owned[place]], self._timed)
+
+    def beginning(self, text: str) -> "Rates":
+        """Those whose prefix begins with the digits of `text`, or would be used for a number that begins so."""
+        digits = text.strip().lstrip("+")[:DIGITS]
+        key = key_of(digits)
+        begins = (self._rates["low"] <= key) & (key < self._rates["high"])
+        if is_prefix(digits):
+            begins |= (key <= self._rates["low"]) & (self._rates["low"] < key + width_of(len(digits)))
+        return self._only(begins)
+
+    def summed_up(self, flat: Terms | None) -> Summary:
+        """All of them in one line."""
+        cents = self._rates["rate_e6"]
+        lowest, highest = (Decimal(int(end(cents))).scaleb(-6) if len(self) else None for end in (np.min, np.max))
+        return Summary(flat, int(np.count_nonzero(self._rates["length"])), lowest, highest)
+
+    def _only(self, which: slice | NDArray[np.bool_]) -> "Rates":
+        return Rates(self._rates[which], self._owners, self._owned[which], self._timed)
+
+
 def summaries(account_id: UUID, at: datetime) -> dict[str, Summary]:
     """One line for each active credit type."""
     deck = deck_of(account_id)
-    return {code: _summary(list(_in_force(deck, code, at)), deck.find(code, "", at)) for code in deck.types}
+    return {code: _in_force(deck, code, at).summed_up(deck.find(code, "", at)) for code in deck.places}
 
 
-def lines(account_id: UUID, type_code: str, at: datetime) -> list[Terms]:
+def lines(account_id: UUID, type_code: str, at: datetime) -> Rates:
     """Every rate of one type that is in force, by prefix; `described` adds what is printed beside them."""
-    return sorted(_in_force(deck_of(account_id), type_code, at), key=lambda terms: terms.prefix)
-
-
-def matching(rates: Iterable[Terms], text: str) -> list[Terms]:
-    """Those rates whose prefix begins with the digits of `text`, or would be used for a number that begins so."""
-    digits = text.strip().lstrip("+")
-    return [terms for terms in rates if terms.prefix.startswith(digits) or digits.startswith(terms.prefix)]
+    return _in_force(deck_of(account_id), type_code, at)
 
 
 def described(account_id: UUID, rates: Iterable[Terms]) -> list[Line]:
@@ -97,28 +135,18 @@ def rate(account_id: UUID, type_code: str, number: str, quantity: Decimal, at: d
     return Example(terms, line.description, line.is_own, quantity, price(terms, quantity))
 
 
-def _summary(rates: list[Terms], flat: Terms | None) -> Summary:
-    prices = [terms.rate_cents for terms in rates]
-    listed = sum(1 for terms in rates if terms.prefix)
-    return Summary(flat, listed, min(prices, default=None), max(prices, default=None))
-
-
-def _in_force(deck: Deck, type_code: str, at: datetime) -> Iterator[Terms]:
+def _in_force(deck: Deck, type_code: str, at: datetime) -> Rates:
     """The account's own rates valid at `at`, and the default ones that none of them comes before."""
-    own = dict(_valid(deck.own, type_code, at))
-    yield from own.values()
-    for prefix, terms in _valid(deck.default, type_code, at):
-        if not any(prefix[:length] in own for length in range(len(prefix) + 1)):
-            yield terms
-
-
-def _valid(rates: dict[tuple[str, str], list[Terms]], type_code: str, at: datetime) -> Iterator[tuple[str, Terms]]:
-    for (code, prefix), versions in rates.items():
-        if code == type_code:
-            valid = next((one for one in versions if _valid_at(one, at)), None)
-            if valid is not None:
-                yield prefix, valid
-
-
-def _valid_at(terms: Terms, at: datetime) -> bool:
-    return terms.valid_from <= at and (terms.valid_until is None or at < terms.valid_until)
+    group, timed = deck.places.get(type_code, (-1, False))
+    at_us = microseconds(at)
+    parts: list[Columns] = []
+    for _, table in deck.tables():
+        rates = table.rates.take(table.in_force(group, at_us))
+        if parts and deck.own:
+            hidden = deck.own.search(rates["low"], np.full(len(rates), at_us)) != NEVER
+            rates = rates[~hidden]
+        rates["low"] -= group * SPAN
+        rates["high"] -= group * SPAN
+        parts.append(rates)
+    owned = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    return Rates(np.concatenate(parts), [owner for owner, _ in deck.tables()], owned, timed)

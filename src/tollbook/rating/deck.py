@@ -1,84 +1,222 @@
-"""The rates of an account, compiled for longest-prefix look-up in memory.
+"""The rates of accounts, compiled for longest-prefix look-up in memory.
 
 An account's own rates come before the operator's default ones: within each, the longest prefix of the destination
-that has a rate valid at the event's time wins. Compiled decks are kept per process and rebuilt when the version of
-either set of rates has changed; the version is read in the caller's transaction, so an event is never rated with a
-deck older than that transaction.
+that has a rate valid at the event's time wins. Compiled rates are kept per process, the default ones once for all
+accounts, and read again when their version has changed; versions are read in the caller's transaction, so an event is
+never rated with rates older than that transaction.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from threading import Lock
+from typing import Any
 from uuid import UUID
 
-from tollbook.accounts.audit import OPERATOR_ID
-from tollbook.rating.price import Terms
-from tollbook.rating.tables import CreditType, Rate, RateVersion
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
 
-KEPT_DECKS = 256
+from tollbook.accounts.audit import OPERATOR_ID
+from tollbook.postgres.named import load
+from tollbook.rating.compiled import FOREVER_US, GROUPS, NEVER, RATE, Columns, Compiled, compiled, merged
+from tollbook.rating.destination import DIGITS, SPAN, digits_of, key_of, keys_of, keys_of_signs
+from tollbook.rating.price import Terms
+from tollbook.rating.tables import CreditType, Rate
+
+SQL = load(__file__)
+KEPT_BYTES = 64 * 2**20
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
+_US_TO_2000 = 946_684_800_000_000  # PostgreSQL counts from the year 2000
+_COPY_ROW = np.dtype(
+    [("fields", ">i2")] + [
+        column
+        for name, kind in [
+            ("owner", "S16"), ("id", "V16"), ("group", ">i4"), ("prefix", f"S{DIGITS}"), ("rate_e6", ">i8"),
+            ("connect_micro", ">i8"), ("initial", ">i4"), ("increment", ">i4"), ("from", ">i8"), ("until", ">i8"),
+        ]
+        for column in ((f"{name} bytes", ">i4"), (name, kind))
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Types:
+    """The active credit types, in the operator's order. `timed`: quantity counts seconds and is rated per minute."""
+
+    codes: tuple[str, ...]
+    timed: tuple[bool, ...]
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, bool]]:
+        """Each type's place, and whether it is timed."""
+        return {code: (place, self.timed[place]) for place, code in enumerate(self.codes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rates that were found for many events, a row each. Where `known` is false there is none, and the row is empty."""
+
+    known: NDArray[np.bool_]
+    own: NDArray[np.bool_]
+    timed: NDArray[np.bool_]
+    rates: Columns
+
+    @property
+    def rate_ids(self) -> NDArray[np.void]:
+        """The rates' ids, 16 bytes each."""
+        return self.rates["id"]
+
+    @property
+    def rate_e6(self) -> NDArray[np.int64]:
+        """Cents per unit, in millionths of a cent."""
+        return self.rates["rate_e6"]
+
+    @property
+    def connect_micro(self) -> NDArray[np.int64]:
+        """Connect fees in millionths of the currency."""
+        return self.rates["connect_micro"]
+
+    @property
+    def initial(self) -> NDArray[np.int64]:
+        """First steps in seconds."""
+        return self.rates["initial"].astype(np.int64)
+
+    @property
+    def increment(self) -> NDArray[np.int64]:
+        """Further steps in seconds."""
+        return self.rates["increment"].astype(np.int64)
+
+
+class Decks:
+    """The rates of several accounts, for rating many events at once. `versions` is what they were compiled from."""
+
+    def __init__(
+        self, account_ids: Sequence[UUID], types: Types, versions: dict[UUID, int], kept: Mapping[UUID, Compiled]
+    ) -> None:
+        self.account_ids, self.type_codes, self.versions = account_ids, types.codes, versions
+        self._timed = np.array(types.timed, bool)
+        self._default = kept[OPERATOR_ID]
+        self._own = [
+            (place, kept[one]) for place, one in enumerate(account_ids) if one != OPERATOR_ID and kept.get(one)
+        ]
+
+    def find(
+        self, accounts: NDArray[np.intp], types: NDArray[np.intp], destinations: Sequence[str], at_us: NDArray[np.int64]
+    ) -> Found:
+        """The rate of each event: account and type as places in `account_ids` and `type_codes` (a type of -1 is not known),
+        instants in microseconds since 1970 UTC.
+        """
+        keys = keys_of(destinations) + types * SPAN
+        keys[types < 0] = -1
+        rates, own = self._default_and_own(accounts, keys, at_us)
+        known = rates["high"] != FOREVER_US
+        return Found(known, own, self._timed[types] if len(self._timed) else known, rates)
+
+    def _default_and_own(
+        self, accounts: NDArray[np.intp], keys: NDArray[np.int64], at_us: NDArray[np.int64]
+    ) -> tuple[Columns, NDArray[np.bool_]]:
+        own = np.zeros(len(keys), bool)
+        if not self._own:
+            return self._default.rates.take(self._default.search(keys, at_us)), own
+        rates = np.empty(len(keys), RATE)
+        for table, keys_before in self._own_tables:
+            shift = keys_before[accounts]
+            here = np.flatnonzero((shift >= 0) & (keys >= 0))
+            rows = table.search(keys[here] + shift[here], at_us[here])
+            here, rows = here[rows != NEVER], rows[rows != NEVER]
+            rates[here] = table.rates.take(rows)
+            own[here] = True
+        rest = np.flatnonzero(~own)
+        rates[rest] = self._default.rates.take(self._default.search(keys[rest], at_us[rest]))
+        return rates, own
+
+    @cached_property
+    def _own_tables(self) -> list[tuple[Compiled, NDArray[np.int64]]]:
+        """Tables of the accounts' own rates, as few as there can be, each with what its accounts' keys are moved by (-1
+        for those of another table). A large one stands alone, so that it need not be copied.
+        """
+        tables = []
+        for part in _parted(self._own, GROUPS // max(1, len(self.type_codes))):
+            shift = np.full(len(self.account_ids), -1)
+            shift[[place for place, _ in part]] = np.arange(len(part)) * (len(self.type_codes) * SPAN)
+            table = part[0][1] if len(part) == 1 else merged([one for _, one in part], len(self.type_codes))
+            tables.append((table, shift))
+        return tables
 
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """Compiled rates: `own` and `default` map (type, prefix) to terms, newest first. `types` are the known type codes."""
+    """The rates of one account, for single look-ups. `types` are the active type codes."""
 
+    account_id: UUID
     types: frozenset[str]
-    own: dict[tuple[str, str], list[Terms]]
-    default: dict[tuple[str, str], list[Terms]]
-    longest: int = field(default=0)
+    places: Mapping[str, tuple[int, bool]]
+    own: Compiled | None
+    default: Compiled
 
     def find(self, type_code: str, destination: str, at: datetime) -> Terms | None:
         """The terms for one unit of `type_code` to `destination` at `at`; a leading + is ignored; None if no rate."""
-        digits = destination.lstrip("+")
-        return self._find(self.own, type_code, digits, at) or self._find(self.default, type_code, digits, at)
-
-    def _find(
-        self, rates: dict[tuple[str, str], list[Terms]], type_code: str, digits: str, at: datetime
-    ) -> Terms | None:
-        for length in range(min(len(digits), self.longest), -1, -1):
-            for terms in rates.get((type_code, digits[:length]), ()):
-                if terms.valid_from <= at and (terms.valid_until is None or at < terms.valid_until):
-                    return terms
+        if type_code not in self.types:
+            return None
+        group, timed = self.places[type_code]
+        key, at_us = group * SPAN + key_of(destination), microseconds(at)
+        for owner, table in self.tables():
+            row = table.search_one(key, at_us)
+            if row != NEVER:
+                return terms_at(table.rates[row], owner, timed)
         return None
 
+    def tables(self) -> list[tuple[UUID, Compiled]]:
+        """The owners of its rates and the rates, those that come first first."""
+        return [*([(self.account_id, self.own)] if self.own else []), (OPERATOR_ID, self.default)]
 
-_kept: dict[UUID, tuple[tuple[int, int], Deck]] = {}
+
+def decks_of(account_ids: Sequence[UUID]) -> Decks:
+    """The decks that rate these accounts' events, as of the caller's transaction. One small query when nothing changed."""
+    types, versions = _now(account_ids)
+    return Decks(account_ids, types, versions, _compiled(types, versions))
 
 
 def deck_of(account_id: UUID) -> Deck:
-    """The deck that rates this account's events, as of the caller's transaction. Reads one small row pair when unchanged."""
-    versions = _versions(account_id)
-    kept = _kept.get(account_id)
-    if kept and kept[0] == versions:
-        return kept[1]
-    deck = compile_deck(account_id)
-    while len(_kept) >= KEPT_DECKS:
-        _kept.pop(next(iter(_kept)))
-    _kept[account_id] = (versions, deck)
-    return deck
+    """The deck that rates this account's events, as of the caller's transaction. One small query when nothing changed."""
+    types, versions = _now([account_id])
+    kept = _compiled(types, versions)
+    own = kept.get(account_id) if account_id != OPERATOR_ID else None
+    return Deck(account_id, frozenset(types.codes), types.places, own or None, kept[OPERATOR_ID])
 
 
-def compile_deck(account_id: UUID) -> Deck:
-    """Read and compile the account's own and the default rates."""
-    types = {row.code: row.unit for row in CreditType.objects.filter(is_active=True)}
-    rows = list(Rate.objects.filter(account_id__in=[account_id, OPERATOR_ID]).order_by("-valid_from"))
-    own = _by_prefix((row for row in rows if row.account_id == account_id), types)
-    default = _by_prefix((row for row in rows if row.account_id == OPERATOR_ID), types)
-    return Deck(frozenset(types), own, default, max((len(row.prefix) for row in rows), default=0))
+def versions_now(account_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The versions of the default rates and of these accounts' own (those that have any), as the transaction sees them.
+    To be compared with `Decks.versions`: where they differ, prices may have changed.
+    """
+    return _now(account_ids)[1]
 
 
-def _versions(account_id: UUID) -> tuple[int, int]:
-    found = dict(
-        RateVersion.objects.filter(account_id__in=[account_id, OPERATOR_ID]).values_list("account_id", "version")
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def terms_at(rate: Any, owner: UUID, timed: bool) -> Terms:
+    """One row of compiled rates as terms."""
+    row_id, rate_e6, connect_micro, from_us, until_us, low, _, initial, increment, _, _ = rate.item()
+    return Terms(
+        account_id=owner,
+        id=UUID(bytes=bytes(row_id)),
+        prefix=digits_of(low % SPAN),
+        rate_cents=Decimal(rate_e6).scaleb(-6),
+        connect_fee=Decimal(connect_micro).scaleb(-6),
+        initial_seconds=initial,
+        increment_seconds=increment,
+        timed=timed,
+        valid_from=EPOCH + timedelta(microseconds=from_us),
+        valid_until=None if until_us == FOREVER_US else EPOCH + timedelta(microseconds=until_us),
     )
-    return found.get(account_id, 0), found.get(OPERATOR_ID, 0)
-
-
-def _by_prefix(rows: Iterable[Rate], units: dict[str, str]) -> dict[tuple[str, str], list[Terms]]:
-    compiled: dict[tuple[str, str], list[Terms]] = {}
-    for row in rows:
-        compiled.setdefault((row.type_code, row.prefix), []).append(terms_of(row, units.get(row.type_code, "")))
-    return compiled
 
 
 def terms_of(row: Rate, unit: str) -> Terms:
@@ -95,3 +233,92 @@ def terms_of(row: Rate, unit: str) -> Terms:
         valid_from=row.valid_from,
         valid_until=row.valid_until,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    version: int
+    types: Types
+    table: Compiled
+
+
+_kept: dict[UUID, _Kept] = {}  # the least recently used first
+_reading = Lock()
+
+
+def _now(account_ids: Collection[UUID]) -> tuple[Types, dict[UUID, int]]:
+    """The active credit types, and the versions of those rates that ever changed; the default ones have one in any case."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["versions"], {"account_ids": [OPERATOR_ID, *account_ids]})
+        rows = cursor.fetchall()
+    types = [(code, is_timed) for _, _, code, is_timed in rows if code is not None]
+    versions = {OPERATOR_ID: 0} | {account_id: version for account_id, version, code, _ in rows if code is None}
+    return Types(tuple(code for code, _ in types), tuple(timed for _, timed in types)), versions
+
+
+def _compiled(types: Types, versions: Mapping[UUID, int]) -> dict[UUID, Compiled]:
+    """The rates of each owner at its version: those kept, and the others read now (by one thread at a time)."""
+    with _reading:
+        kept = {owner: _kept.pop(owner) for owner in versions if owner in _kept}
+        old = [owner for owner in versions if not _is_at(kept.get(owner), versions[owner], types)]
+        if old:
+            for owner, table in _read(old, types).items():
+                kept[owner] = _Kept(versions[owner], types, table)
+        _kept.update(kept)
+        _forget_some()
+    return {owner: one.table for owner, one in kept.items()}
+
+
+def _is_at(kept: _Kept | None, version: int, types: Types) -> bool:
+    return kept is not None and kept.version == version and kept.types == types
+
+
+def _forget_some() -> None:
+    """Keep own rates within bounds; the default ones always stay."""
+    sizes = {owner: kept.table.size_bytes for owner, kept in _kept.items() if owner != OPERATOR_ID}
+    excess = sum(sizes.values()) - KEPT_BYTES
+    for owner, size in sizes.items():
+        if excess <= 0:
+            break
+        excess -= size
+        del _kept[owner]
+
+
+def _read(owners: Sequence[UUID], types: Types) -> dict[UUID, Compiled]:
+    """Read and compile the rates of these owners; of those without any, too."""
+    raw = bytearray()
+    wanted = {"account_ids": owners, "type_codes": list(types.codes)}
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(SQL["rates"], wanted) as copy:
+        for data in copy:
+            raw += data
+    rows = np.frombuffer(raw, np.uint8)[_COPY_HEADER_BYTES:-_COPY_TRAILER_BYTES].view(_COPY_ROW)
+    order = np.argsort(rows["owner"], kind="stable")
+    names, ours = rows["owner"][order], np.array([owner.bytes for owner in owners], "S16")
+    begins, ends = names.searchsorted(ours), names.searchsorted(ours, "right")
+    return {owner: compiled(_columns(rows[order[begins[k] : ends[k]]])) for k, owner in enumerate(owners)}
+
+
+def _columns(rows: Columns) -> Columns:
+    """Rows as PostgreSQL sends them, as columns to be compiled."""
+    rates = np.zeros(len(rows), RATE)
+    for name in ("id", "rate_e6", "connect_micro", "initial", "increment"):
+        rates[name] = rows[name]
+    rates["from_us"], rates["until_us"] = _instants(rows["from"]), _instants(rows["until"])
+    signs = np.ascontiguousarray(rows["prefix"]).view(np.uint8).reshape(len(rows), DIGITS)
+    signs[signs == ord(" ")] = 0
+    rates["length"] = (signs != 0).sum(axis=1)
+    rates["low"] = keys_of_signs(signs) + rows["group"].astype(np.int64) * SPAN
+    return rates
+
+
+def _instants(since_2000: NDArray[np.int64]) -> NDArray[np.int64]:
+    """PostgreSQL's instants (its infinities at both ends) in microseconds since 1970."""
+    values = since_2000.astype(np.int64)
+    return np.where(abs(values) < FOREVER_US - _US_TO_2000, values + _US_TO_2000, values)
+
+
+def _parted(own: Sequence[tuple[int, Compiled]], most: int, large: int = 20_000) -> list[list[tuple[int, Compiled]]]:
+    """Own rates in parts of at most `most` owners; large ones alone."""
+    small = [one for one in own if len(one[1]) < large]
+    parts = [small[begin : begin + max(1, most)] for begin in range(0, len(small), max(1, most))]
+    return parts + [[one] for one in own if len(one[1]) >= large]

@@ -1,5 +1,6 @@
 """Give a new rate from an instant on; the one before it ends there. Rates are never edited: events point at them."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,8 +11,11 @@ from django.db import connection, transaction
 from tollbook.accounts.audit import OPERATOR_ID, Actor, note
 from tollbook.errors import Conflict, Invalid
 from tollbook.postgres.ids import new_id
+from tollbook.postgres.named import load
+from tollbook.rating.destination import DIGITS, is_prefix
 from tollbook.rating.tables import CreditType, Rate
 
+SQL = load(__file__)
 LARGEST_PRICE = Decimal(1_000_000)
 
 
@@ -38,7 +42,7 @@ def set_rate(new: NewRate, actor: Actor, account_id: UUID = OPERATOR_ID) -> Rate
     """
     check(new)
     with transaction.atomic():
-        _bump(account_id)
+        bump(account_id)
         same = Rate.objects.filter(account_id=account_id, type_code=new.type_code, prefix=new.prefix)
         given = same.filter(valid_from=new.valid_from, valid_until__isnull=True).first()
         if given and all(getattr(given, name) == getattr(new, name) for name in NewRate.__slots__):
@@ -60,8 +64,9 @@ def check(new: NewRate) -> None:
     """Raise Invalid, with the field, for values that no rate can have."""
     if not CreditType.objects.filter(code=new.type_code, is_active=True).exists():
         raise Invalid(f"There is no credit type “{new.type_code}”.", field="type_code")
-    if not (new.prefix == "" or (new.prefix.isascii() and new.prefix.isdigit() and len(new.prefix) <= 20)):
-        raise Invalid("A prefix is digits only, such as 1212; leave it empty for all destinations.", field="prefix")
+    if not is_prefix(new.prefix):
+        says = f"A prefix is digits only, such as 1212, at most {DIGITS}; leave it empty for all destinations."
+        raise Invalid(says, field="prefix")
     if new.rate_cents < 0 or new.connect_fee < 0:
         raise Invalid("A price can't be negative.", field="rate_cents")
     if new.rate_cents > LARGEST_PRICE or new.connect_fee > LARGEST_PRICE:
@@ -71,13 +76,12 @@ def check(new: NewRate) -> None:
         raise Invalid("Billing steps are one second or more.", field="increment_seconds")
 
 
-def _bump(account_id: UUID) -> None:
+def bump(account_id: UUID) -> None:
+    """Say that the account's rates change in this transaction, and lock them until its end. Versions are microseconds of
+    the clock, so that none comes again: not after a transaction that was rolled back, nor in a restored database.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO rate_version (account_id, name, version) VALUES (%s, 'deck', 1) "
-            "ON CONFLICT (account_id, name) DO UPDATE SET version = rate_version.version + 1",
-            [account_id],
-        )
+        cursor.execute(SQL["bump"], {"account_id": account_id, "now_us": time.time_ns() // 1000})
 
 
 def _insert(new: NewRate, actor: Actor, account_id: UUID) -> Rate:

@@ -45,7 +45,7 @@ def rates(request: PortalRequest) -> HttpResponse:
     form.is_valid()
     gauge = next((one for one in shown if one.type_code == form.cleaned_data.get("type")), shown[-1])
     number = form.cleaned_data.get("number", "").strip()
-    listed = card.matching(card.lines(account.id, gauge.type_code, now), number)
+    listed = card.lines(account.id, gauge.type_code, now).beginning(number)
     pages = paged(listed, request)
     context = {
         "types": shown,
