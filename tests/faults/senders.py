@@ -11,7 +11,7 @@ import httpx
 from tests.faults.world import Batch
 
 TRY_AGAIN = {429, 503}
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 60
 
 
 class Senders:

@@ -1,14 +1,20 @@
 """Tollbook's processes, for tests that end them without warning."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+from tests import databases
 from tests.processes import STOP_SECONDS, free_port, wait_until_alive
+from tollbook.postgres.embedded import APP, DATABASE, OWNER
+from tollbook.postgres.home import PORT
 
 
 class Web:
@@ -66,3 +72,55 @@ def _session_of(pid: int) -> int:
         return os.getsid(pid)
     except ProcessLookupError:
         return 0
+
+
+@contextlib.contextmanager
+def serving(command: list[str], home: Path, log: Path) -> Iterator["Serving"]:
+    """`tollbook serve`, with the database it brings, for the length of the block. `command` runs it: all but its own
+    arguments `serve --port N`."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            [*command, "serve", "--port", str(port)], env=environment | {"TOLLBOOK_HOME": str(home)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, text=True, start_new_session=True,
+        )  # fmt: skip
+    made = Serving(process, f"http://127.0.0.1:{port}", home, log)
+    try:
+        wait_until_alive(made.address, process, log)
+        with databases.used_by_django(made.database()):
+            yield made
+    finally:
+        made.end()
+
+
+@dataclass
+class Serving:
+    """A running `tollbook serve`, perhaps with a view of the file system that is its own."""
+
+    process: subprocess.Popen[str]
+    address: str
+    home: Path
+    log: Path
+
+    def obey(self, word: str) -> None:
+        """Have whatever runs it do something."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+        while self.process.stdout.readline().strip() != "done":
+            assert self.process.poll() is None, self.log.read_text(errors="replace")[-4000:]
+
+    def database(self) -> databases.Database:
+        """Its database, reached through the process's own view of the file system."""
+        home = Path(f"/proc/{self.process.pid}/root{self.home}")
+        passwords = json.loads((home / "postgres-passwords.json").read_text())
+        place = f"{DATABASE}?host={quote(str(home / 'postgres' / 'run'), safe='')}&port={PORT}"
+        urls = [f"postgresql://{name}:{passwords[key]}@/{place}" for name, key in ((APP, "app"), (OWNER, "owner"))]
+        return databases.Database(DATABASE, *urls)
+
+    def end(self) -> None:
+        """End it in order: database, web, worker."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(60)

@@ -22,7 +22,7 @@ from tollbook.cli import calls
 from tollbook.demo import load
 from tollbook.demo.traffic import send_until
 from tollbook.errors import Refused
-from tollbook.postgres.embedded import Embedded
+from tollbook.postgres.embedded import Embedded, ServerFailed
 from tollbook.worker import loop
 
 try:
@@ -32,6 +32,9 @@ except ImportError:
 
 log = logging.getLogger("tollbook.serve")
 STOP_SECONDS = 10
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+"""Seconds between two tries to start a database that does not start: doubled up to the longest."""
+
 OPEN_REQUESTS = 4_096
 """How many requests may be open at once, streams included; granian's own default would be 1,024."""
 
@@ -150,6 +153,7 @@ class Supervisor:
         self._stop = threading.Event()
         self._log_file = log_file
         self._database = Embedded() if _embedded() else None
+        self._pause, self._next_try = FIRST_PAUSE, 0.0
 
     def run(self, host: str, port: int) -> None:
         """Until SIGINT or SIGTERM."""
@@ -181,13 +185,24 @@ class Supervisor:
                 raise click.ClickException(f"The web server did not start; {where}.")
 
     def _mend(self) -> None:
-        if self._database is not None and self._database.pid is None:
-            log.error("the embedded database is gone; starting it again")
-            self._database.start()
+        if self._database is not None and self._database.pid is None and time.monotonic() >= self._next_try:
+            self._restart_database(self._database)
         for name, process in self._running.items():
             if process.poll() is not None:
                 log.error("%s ended with status %s; starting it again", name, process.returncode)
                 self._start(name)
+
+    def _restart_database(self, database: Embedded) -> None:
+        """Start it again. While that can't be (a full disk, say), go on trying; the web process answers 503 meanwhile."""
+        log.error("the embedded database is gone; starting it again")
+        try:
+            database.start()
+        except ServerFailed as error:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._next_try = time.monotonic() + self._pause
+            log.error("%s\nTrying again in %s s.", error, self._pause)
+        else:
+            self._pause = FIRST_PAUSE
 
     def _end_all(self) -> None:
         """Last started, first ended: the traffic hangs up its calls while there is still a server to tell."""

@@ -42,6 +42,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "wal_compression": "on",
+    "restart_after_crash": "off",  # 18.4 hangs when its own restart fails; `serve` tries for as long as it takes
     "min_wal_size": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
@@ -137,7 +138,7 @@ class Embedded:
             self._create_roles_and_database()
         except BaseException:
             if launched:
-                self._stop_alone()
+                self._abandon()
             raise
         self._claim = self._claim or self.home.claim()
         if launched or self._claim:
@@ -237,6 +238,13 @@ class Embedded:
         return True
 
     # Stopping, with the lock held
+
+    def _abandon(self) -> None:
+        """End what a start that failed has left. The socket's folder stays: running processes look for a server there."""
+        pid = self.pid
+        if pid is not None:
+            self._shut_down(pid)
+        self._process = None
 
     def _stop_alone(self) -> None:
         pid = self.pid
