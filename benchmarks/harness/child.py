@@ -24,6 +24,10 @@ class Child:
         """Let it measure."""
         self._write("go")
 
+    def stop(self) -> None:
+        """Tell one that measures until it is told to stop."""
+        self._write("stop")
+
     def report(self) -> Report:
         """What it measured. Raises when it failed."""
         line = self._line()

@@ -24,6 +24,7 @@ from tollbook.postgres.embedded import Embedded
 from tollbook.postgres.ids import new_id
 from tollbook.wallets.credit import adjust
 
+RATE_CENTS = "1.20"
 FUNDS = Decimal(10_000_000)
 """In every wallet: nothing runs out while it is measured."""
 
@@ -33,6 +34,7 @@ class Stage:
     """Tollbook, running: where, with which key, and its processes."""
 
     database: Database
+    accounts: list[Account]
     port: int
     key: str
     web: Tree
@@ -69,15 +71,15 @@ def tollbook(server: Embedded, *, prefixes: bool = False, accounts: int = ACCOUN
     """A database with funded accounts, default rates (flat, or a deck of 200,000 prefixes), web and worker on it."""
     with created(server, "postgres") as database:
         call_command("collectstatic", interactive=False, verbosity=0)
-        _cast(accounts)
+        cast = _cast(accounts)
         if prefixes:
             load_deck(database)
-        with running(database) as stage:
+        with running(database, cast) as stage:
             yield stage
 
 
 @contextmanager
-def running(database: Database) -> Iterator[Stage]:
+def running(database: Database, accounts: list[Account]) -> Iterator[Stage]:
     """`tollbook web` and `tollbook worker` on this database, until the end of the block."""
     _, key = keys.create(OPERATOR_ID, f"benchmark {new_id()}", ("usage", "holds", "read"), SYSTEM)
     port, log = processes.free_port(), conftest.HOME / f"{database.name}.log"
@@ -87,7 +89,7 @@ def running(database: Database) -> Iterator[Stage]:
         processes.python("tollbook", "worker", environment=environment, log=log) as worker,
     ):
         processes.wait_until_alive(f"http://127.0.0.1:{port}", web, log)
-        yield Stage(database, port, key, Tree(web.pid), Tree(worker.pid))
+        yield Stage(database, accounts, port, key, Tree(web.pid), Tree(worker.pid))
 
 
 def load_deck(database: Database) -> None:
@@ -103,16 +105,14 @@ def load_deck(database: Database) -> None:
         cursor.execute("ANALYZE rate")
 
 
-def _cast(accounts: int) -> None:
+def _cast(accounts: int) -> list[Account]:
     for type_code in TYPES:
-        a_rate(type_code)
-    for number in range(accounts):
-        _fund(an_account(slug(number)))
-
-
-def _fund(account: Account) -> None:
-    for type_code in TYPES:
-        adjust(account.id, type_code, FUNDS, "paid", "for a benchmark", SYSTEM)
+        a_rate(type_code, RATE_CENTS)
+    made = [an_account(slug(number)) for number in range(accounts)]
+    for account in made:
+        for type_code in TYPES:
+            adjust(account.id, type_code, FUNDS, "paid", "for a benchmark", SYSTEM)
+    return made
 
 
 def free_bytes(folder: Path | None = None) -> int:

@@ -49,7 +49,7 @@ class Traffic:
     """`count` events that begin at second `epoch` with sequence number `first`.
 
     `accounts` share them evenly; `hot` puts 90 % on one wallet of each; `random_ids` are UUIDv4 instead of a switch's;
-    `free_pairs` lets any agent work on any campaign.
+    `free_pairs` lets any agent work on any campaign; without `email` nothing moves that wallet.
     """
 
     count: int
@@ -59,6 +59,7 @@ class Traffic:
     hot: bool = False
     random_ids: bool = False
     free_pairs: bool = False
+    email: bool = True
 
     def fields(self) -> dict[str, Any]:
         """What `Traffic(**...)` takes."""
@@ -68,7 +69,8 @@ class Traffic:
         """All of them, the same for the same values."""
         chance, count = random.Random(self.first), self.count
         accounts = chance.choices(range(self.accounts), k=count)
-        types = chance.choices(TYPES, HOT if self.hot else SPREAD, k=count)
+        shares = HOT if self.hot else SPREAD
+        types = chance.choices(TYPES, shares if self.email else (*shares[:-1], 0), k=count)
         prefixes = chance.choices(deck.prefixes(), k=count)
         agents = chance.choices(range(AGENTS), k=count)
         tosses = chance.choices(range(CAMPAIGNS if self.free_pairs else CAMPAIGNS_OF_AGENT), k=count)
