@@ -21,8 +21,8 @@ check: lint  ## lint, import rules, types, tests
 	@$(BIN)/mypy
 	@$(MAKE) --no-print-directory test
 
-bench: $(VENV)/.dev  ## every benchmark, one after another, each with its floor
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
+bench: $(VENV)/.dev  ## every benchmark, one after another, each with its floor; then a table of aims
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 lock:  ## resolve pyproject.toml again into the two lock files (needs uv)
 	uv pip compile -q --upgrade pyproject.toml --group build --generate-hashes --universal --no-header --no-emit-index-url -o requirements.lock

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 import psycopg
+
 from benchmarks.harness import child
 from benchmarks.harness.traffic import Traffic, binary_rows, text_rows
 

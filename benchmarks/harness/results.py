@@ -73,9 +73,15 @@ def keep(benchmark: str, figures: Sequence[Figure], **details: object) -> int:
 
 
 def kept(benchmark: str) -> list[Figure]:
-    """The figures of the last run."""
-    told = json.loads((FOLDER / f"{benchmark}.json").read_text())["figures"]
+    """The figures of the last run; none when there is no result."""
+    file = FOLDER / f"{benchmark}.json"
+    told = json.loads(file.read_text())["figures"] if file.exists() else []
     return [Figure(**{name: value for name, value in one.items() if name != "reached"}) for one in told]
+
+
+def forget(benchmark: str) -> None:
+    """Remove the result of the last run."""
+    (FOLDER / f"{benchmark}.json").unlink(missing_ok=True)
 
 
 def _rounded(fields: dict[str, object]) -> dict[str, object]:

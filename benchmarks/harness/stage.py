@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from benchmarks.harness import deck
-from benchmarks.harness.machine import Tree
-from benchmarks.harness.traffic import ACCOUNTS, TYPES, slug
 from django.core.management import call_command
 from tests import conftest, processes
 from tests.cast import LONG_AGO, a_rate, an_account
 from tests.databases import Database, created
 
+from benchmarks.harness import deck
+from benchmarks.harness.machine import Tree
+from benchmarks.harness.traffic import ACCOUNTS, TYPES, slug
 from tollbook.accounts import key as keys
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
 from tollbook.accounts.tables import Account
