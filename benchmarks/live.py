@@ -17,10 +17,6 @@ from decimal import Decimal
 from benchmarks.harness import child, stage, wire
 from benchmarks.harness.results import Figure, figure, keep, percentile, ratios
 from benchmarks.harness.traffic import ACCOUNTS, Clock, slug
-from django.test import Client
-from tests.people import person
-
-from tollbook.accounts.tables import Account, Level
 from tollbook.cli.running import allow_open_requests
 
 REPETITIONS = int(os.environ.get("REPETITIONS", "5"))
@@ -59,7 +55,7 @@ def main() -> int:
     allow_open_requests()
     seen = Seen()
     with stage.postgres() as server, stage.tollbook(server) as watched:
-        cookies = [_cookie(account) for account in watched.accounts]
+        cookies = [stage.signed_in(account) for account in watched.accounts]
         with stage.tollbook(server) as alone:
             bench = Bench(watched, alone)
             bench.ingest(alone)
@@ -166,13 +162,6 @@ def _figures(seen: Seen, sent: list[float], acknowledged: list[float]) -> list[F
         share("event to bar at half speed, from the acknowledgement: p50", acknowledged, 0.5),
         share("event to bar at half speed, from sending: p99", sent, 0.99),
     ]
-
-
-def _cookie(account: Account) -> str:
-    """A new owner of the account, signed in."""
-    client = Client()
-    client.force_login(person(account, "owner", Level.SUPER_ADMIN))
-    return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
 
 if __name__ == "__main__":

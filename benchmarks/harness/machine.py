@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -50,10 +51,26 @@ def described() -> dict[str, object]:
     }
 
 
+def busy_share(seconds: float = 1.0) -> float:
+    """How busy all processors are, 0 to 1: asked when nothing is measured, it tells what else went on."""
+    before = _all_ticks()
+    time.sleep(seconds)
+    busy, idle = (after - earlier for after, earlier in zip(_all_ticks(), before, strict=True))
+    return busy / (busy + idle) if busy + idle else 0.0
+
+
 def commit() -> str:
     """The commit that is measured, with a + when files differ from it; empty outside of a checkout."""
     changed = _git("status", "--porcelain", "--", "src", "benchmarks", ":!benchmarks/results")
     return _git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+
+
+def _all_ticks() -> tuple[int, int]:
+    """Busy and idle ticks of all processors since the start of the machine."""
+    with suppress(OSError):
+        fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return sum(fields) - fields[3] - fields[4], fields[3] + fields[4]
+    return 0, 0
 
 
 def _ticks(pid: int) -> int:

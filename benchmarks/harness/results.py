@@ -63,6 +63,7 @@ def keep(benchmark: str, figures: Sequence[Figure], **details: object) -> int:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": machine.commit(),
         "machine": machine.described(),
+        "busy_with_other_things": round(machine.busy_share(), 2),
         "python": platform.python_version(),
         **details,
         "figures": [_rounded(asdict(one)) | {"reached": one.reached} for one in figures],

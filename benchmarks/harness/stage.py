@@ -10,16 +10,18 @@ from decimal import Decimal
 from pathlib import Path
 
 from django.core.management import call_command
+from django.test import Client
 from tests import conftest, processes
 from tests.cast import LONG_AGO, a_rate, an_account
 from tests.databases import Database, created
+from tests.people import person
 
 from benchmarks.harness import deck
 from benchmarks.harness.machine import Tree
 from benchmarks.harness.traffic import ACCOUNTS, TYPES, slug
 from tollbook.accounts import key as keys
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
-from tollbook.accounts.tables import Account
+from tollbook.accounts.tables import Account, Level
 from tollbook.postgres.embedded import Embedded
 from tollbook.postgres.ids import new_id
 from tollbook.wallets.credit import adjust
@@ -113,6 +115,13 @@ def _cast(accounts: int) -> list[Account]:
         for type_code in TYPES:
             adjust(account.id, type_code, FUNDS, "paid", "for a benchmark", SYSTEM)
     return made
+
+
+def signed_in(account: Account) -> str:
+    """The cookies of a new owner of the account."""
+    client = Client()
+    client.force_login(person(account, "owner", Level.SUPER_ADMIN))
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
 
 def free_bytes(folder: Path | None = None) -> int:
