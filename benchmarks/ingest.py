@@ -8,164 +8,97 @@ repetition), REPETITIONS (5), SECONDS (8, after which a case stops early) and CA
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
 
-from benchmarks.harness import child, stage
-from benchmarks.harness.machine import Tree
-from benchmarks.harness.results import Figure, figure, keep, percentile, ratios
-from benchmarks.harness.traffic import Clock
-
-from tollbook.postgres.embedded import Embedded
+from benchmarks.harness import stage
+from benchmarks.harness.ingestion import Case, Ingestion, Run
+from benchmarks.harness.results import Figure, figure, keep, ratios
 
 EVENTS = int(os.environ.get("EVENTS", "200000"))
 REPETITIONS = int(os.environ.get("REPETITIONS", "5"))
 SECONDS = float(os.environ.get("SECONDS", "8"))
-CASES_WANTED = os.environ.get("CASES", "")
+CHOSEN = os.environ.get("CASES", "")
 
+HOT = {"accounts": 1, "hot": True}
+CASES = {
+    "10,000 flat": Case(),
+    "10,000 deck": Case(),
+    "10,000 deck hot": Case(traffic=HOT),
+    "500 deck": Case(500, 4),
+    "500 deck hot": Case(500, 4, HOT),
+    "10,000 deck NDJSON": Case(wire={"format": "ndjson"}),
+    "10,000 deck gzip": Case(wire={"gzip": True}),
+    "10,000 deck random ids": Case(traffic={"random_ids": True}),
+    "10,000 deck free pairs": Case(traffic={"free_pairs": True}),
+}
+"""By name; those with "deck" in it are sent to the installation with 200,000 prefixes."""
 
-@dataclass(frozen=True)
-class Case:
-    """What is sent, and to which of the two installations; `aim` in events a second."""
+AIMS = {"10,000 flat": 100_000, "10,000 deck": 100_000, "500 deck": 50_000}
+AIMS_OF_FLOOR = {"10,000 flat": 0.25, "10,000 deck": 0.25}
+BESIDE = {"10,000 deck hot": "10,000 deck", "500 deck hot": "500 deck", "10,000 deck": "10,000 flat"}
+"""Cases that are to reach 0.8 of another."""
 
-    name: str
-    deck: bool
-    size: int
-    connections: int
-    traffic: dict[str, Any] = field(default_factory=dict)
-    wire: dict[str, Any] = field(default_factory=dict)
-    aim: float | None = None
+LEAST_BESIDE, MOST_MB, MOST_BYTES = 0.8, 300, 250
+ORDINARY = ("10,000 flat", "10,000 deck")
+"""Those whose bytes an event are aimed at; smaller batches make more of the ledger."""
 
-
-HOT: dict[str, Any] = {"accounts": 1, "hot": True}
-CASES = (
-    Case("10,000 flat", False, 10_000, 2, aim=100_000),
-    Case("10,000 deck", True, 10_000, 2, aim=100_000),
-    Case("10,000 deck hot", True, 10_000, 2, HOT),
-    Case("500 deck", True, 500, 4, aim=50_000),
-    Case("500 deck hot", True, 500, 4, HOT),
-    Case("10,000 deck NDJSON", True, 10_000, 2, wire={"format": "ndjson"}),
-    Case("10,000 deck gzip", True, 10_000, 2, wire={"gzip": True}),
-    Case("10,000 deck random ids", True, 10_000, 2, {"random_ids": True}),
-    Case("10,000 deck free pairs", True, 10_000, 2, {"free_pairs": True}),
-)
-SPREAD_AND_HOT = (("10,000 deck", "10,000 deck hot"), ("500 deck", "500 deck hot"))
-FLAT_AND_DECK = ("10,000 flat", "10,000 deck")
-MEMORY_MB, BYTES = 300, 250
-
-
-@dataclass
-class Run:
-    """One repetition of a case."""
-
-    rate: float
-    cpu: dict[str, float]
-    peak_mb: float
-    grown: dict[str, int]
-    events: int
-    p95_ms: float
+Runs = dict[str, list[Run]]
+Floors = dict[int, list[float]]
 
 
 def main() -> int:
     """Measure, print, keep; answers 1 when an aim was missed."""
-    cases = [case for case in CASES if CASES_WANTED in case.name]
+    cases = {name: case for name, case in CASES.items() if CHOSEN in name}
     with stage.postgres() as server, ExitStack() as stack:
-        stages = {deck: stack.enter_context(stage.tollbook(server, prefixes=deck)) for deck in {c.deck for c in cases}}
-        bench = Bench(server, stages)
-        version = next(iter(stages.values())).postgres_version()
-        print(f"{REPETITIONS} repetitions of up to {EVENTS:,} events; PostgreSQL {version}; COPY is {bench.format}")
-        runs, floors = bench.measured(cases)
-    figures = [*_figures(cases, runs, floors)]
-    return keep("ingest", figures, postgresql=version, events=EVENTS, repetitions=REPETITIONS, grown=_grown(runs))
+        decks = {"deck" in name for name in cases}
+        stages = {deck: stack.enter_context(stage.tollbook(server, prefixes=deck)) for deck in decks}
+        any_stage = next(iter(stages.values()))
+        ingestion = Ingestion(server, any_stage.database.owner_url, EVENTS, SECONDS)
+        runs, floors = _measured(ingestion, stages, cases)
+        details = {"postgresql": any_stage.postgres_version(), "floor_format": ingestion.format}
+    figures = [*_figures(runs, floors), *(cost for name in runs for cost in _costs(name, runs[name]))]
+    return keep("ingest", figures, **details, events=EVENTS, repetitions=REPETITIONS, grown=_grown(runs))
 
 
-class Bench:
-    """The server, the installations on it, and the traffic that goes on from run to run."""
-
-    def __init__(self, server: Embedded, stages: dict[bool, stage.Stage]) -> None:
-        self.server, self.stages, self.clock = server, stages, Clock()
-        self.url = next(iter(stages.values())).database.owner_url
-        self.format = "text"
-        self.format = max(("binary", "text"), key=self._speed)
-
-    def measured(self, cases: Sequence[Case]) -> tuple[dict[str, list[Run]], dict[int, list[float]]]:
-        """Every repetition of every case by its name, and of every floor by its batch size."""
-        runs: dict[str, list[Run]] = defaultdict(list)
-        floors: dict[int, list[float]] = defaultdict(list)
-        for case in cases:
-            self._run(case, warm_up=True)
-        for repetition in range(REPETITIONS):
-            for size in sorted({case.size for case in cases}):
-                floors[size].append(self._floor(size, 4 if size < 10_000 else 2))
-                print(f"  {repetition + 1} COPY by {size:,}: {floors[size][-1]:,.0f} rows/s", flush=True)
-            for case in cases:
-                runs[case.name].append(self._run(case))
-                print(f"  {repetition + 1} {case.name}: {runs[case.name][-1].rate:,.0f} events/s", flush=True)
-        return runs, floors
-
-    def _run(self, case: Case, warm_up: bool = False) -> Run:
-        there = self.stages[case.deck]
-        traffic = self.clock.next(case.size * 4 if warm_up else EVENTS, **case.traffic)
-        order = {"port": there.port, "key": there.key, "connections": case.connections, "size": case.size}
-        with child.child("batches", order | {"seconds": SECONDS, "traffic": traffic.fields()} | case.wire) as sender:
-            parts = {"web": there.web, "worker": there.worker, "database": Tree(self.server.pid or 0)}
-            before, sizes = {name: part.cpu_seconds() for name, part in parts.items()}, there.sizes()
-            there.web.forget_peak()
-            sender.go()
-            report = sender.report()
-        cpu = {name: part.cpu_seconds() - before[name] for name, part in parts.items()} | {"client": report["cpu"]}
-        grown = {table: size - sizes.get(table, 0) for table, size in there.sizes().items()}
-        events = report["events"]
-        return Run(
-            rate=events / report["seconds"],
-            cpu={name: seconds / events * 1_000_000 for name, seconds in cpu.items()},
-            peak_mb=there.web.peak_mb(),
-            grown={table: size for table, size in grown.items() if size},
-            events=events,
-            p95_ms=percentile(report["waits"], 0.95) * 1000,
-        )
-
-    def _floor(self, size: int, connections: int, seconds: float = SECONDS) -> float:
-        order = {"url": self.url, "connections": connections, "size": size, "seconds": seconds, "format": self.format}
-        report = child.run("copying", order | {"traffic": self.clock.next(EVENTS).fields()})
-        return report["events"] / report["seconds"]
-
-    def _speed(self, format: str) -> float:
-        self.format = format
-        return max(self._floor(10_000, 2) for _ in range(2))
+def _measured(ingestion: Ingestion, stages: dict[bool, stage.Stage], cases: dict[str, Case]) -> tuple[Runs, Floors]:
+    """Every repetition of every case by its name, and of every floor by its batch size."""
+    runs: Runs = defaultdict(list)
+    floors: Floors = defaultdict(list)
+    for name, case in cases.items():
+        ingestion.run(stages["deck" in name], case, events=case.size * 4)  # a warm-up
+    for repetition in range(REPETITIONS):
+        for size, connections in {case.size: case.connections for case in cases.values()}.items():
+            floors[size].append(ingestion.floor(size, connections))
+            print(f"  {repetition + 1} COPY by {size:,}: {floors[size][-1]:,.0f} rows/s", flush=True)
+        for name, case in cases.items():
+            runs[name].append(ingestion.run(stages["deck" in name], case))
+            print(f"  {repetition + 1} {name}: {runs[name][-1].rate:,.0f} events/s", flush=True)
+    return runs, floors
 
 
-def _figures(cases: Sequence[Case], runs: dict[str, list[Run]], floors: dict[int, list[float]]) -> Iterator[Figure]:
+def _figures(runs: Runs, floors: Floors) -> Iterator[Figure]:
     rates = {name: [run.rate for run in of_case] for name, of_case in runs.items()}
     for size, values in floors.items():
         yield figure(f"floor: COPY by {size:,}", "rows/s", values)
-    for case in cases:
-        aim = 0.25 if case.size == 10_000 and case.aim else None
-        yield figure(case.name, "events/s", rates[case.name], case.aim)
-        yield figure(f"{case.name}: of its floor", "", ratios(rates[case.name], floors[case.size]), aim)
-    for spread, hot in SPREAD_AND_HOT:
-        if spread in rates and hot in rates:
-            yield figure(f"{hot}: of the spread case", "", ratios(rates[hot], rates[spread]), 0.8)
-    if set(FLAT_AND_DECK) <= rates.keys():
-        flat, deck = FLAT_AND_DECK
-        yield figure("200,000 prefixes: of the flat rate", "", ratios(rates[deck], rates[flat]), 0.8)
-    for case in cases:
-        yield from _costs(case, runs[case.name])
+    for name, values in rates.items():
+        yield figure(name, "events/s", values, AIMS.get(name))
+        yield figure(f"{name}: of its floor", "", ratios(values, floors[CASES[name].size]), AIMS_OF_FLOOR.get(name))
+    for name, other in BESIDE.items():
+        if name in rates and other in rates:
+            yield figure(f"{name}: of {other}", "", ratios(rates[name], rates[other]), LEAST_BESIDE)
 
 
-def _costs(case: Case, runs: list[Run]) -> Iterator[Figure]:
-    ordinary = not case.traffic and case.size == 10_000
-    grown = [sum(run.grown.values()) / run.events for run in runs]
-    yield figure(f"{case.name}: on disk", "bytes/event", grown, BYTES if ordinary else None, at_most=True)
-    yield figure(f"{case.name}: peak of the web process", "MB", [run.peak_mb for run in runs], MEMORY_MB, at_most=True)
-    yield figure(f"{case.name}: batch answered, 95 of 100", "ms", [run.p95_ms for run in runs])
+def _costs(name: str, runs: list[Run]) -> Iterator[Figure]:
+    most = MOST_BYTES if name in ORDINARY else None
+    yield figure(f"{name}: on disk", "bytes/event", [run.bytes_per_event for run in runs], most, at_most=True)
+    yield figure(f"{name}: peak of the web process", "MB", [run.peak_mb for run in runs], MOST_MB, at_most=True)
+    yield figure(f"{name}: batch answered, 95 of 100", "ms", [run.p95_ms for run in runs])
     for part in runs[0].cpu:
-        yield figure(f"{case.name}: processor time of {part}", "s/million", [run.cpu[part] for run in runs])
+        yield figure(f"{name}: processor time of {part}", "s/million", [run.cpu[part] for run in runs])
 
 
-def _grown(runs: dict[str, list[Run]]) -> dict[str, dict[str, float]]:
+def _grown(runs: Runs) -> dict[str, dict[str, float]]:
     """Bytes an event by table, over all repetitions of a case."""
     found: dict[str, dict[str, float]] = {}
     for name, of_case in runs.items():
