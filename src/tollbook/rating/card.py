@@ -65,8 +65,7 @@ class Rates(Sequence[Terms]):
     """Rates of one type in force at one instant, by prefix. Terms are made as they are asked for: there may be 200,000."""
 
     def __init__(self, rates: Columns, owners: Sequence[UUID], owned: NDArray[np.intp], timed: bool) -> None:
-        order = np.argsort(rates["low"])
-        self._rates, self._owners, self._owned, self._timed = rates[order], owners, owned[order], timed
+        self._rates, self._owners, self._owned, self._timed = rates, owners, owned, timed
 
     def __len__(self) -> int:
         return len(self._rates)
@@ -77,7 +76,7 @@ class Rates(Sequence[Terms]):
     def __getitem__(self, place: slice) -> "Rates": ...
     def __getitem__(self, place: int | slice) -> "Terms | Rates":
         if isinstance(place, slice):
-            return self._only(place)
+            return self._only(np.arange(len(self))[place])
         return terms_at(self._rates[place], self._owners[self._owned[place]], self._timed)
 
     def beginning(self, text: str) -> "Rates":
@@ -87,7 +86,7 @@ class Rates(Sequence[Terms]):
         begins = (self._rates["low"] <= key) & (key < self._rates["high"])
         if is_prefix(digits):
             begins |= (key <= self._rates["low"]) & (self._rates["low"] < key + width_of(len(digits)))
-        return self._only(begins)
+        return self._only(np.flatnonzero(begins))
 
     def summed_up(self, flat: Terms | None) -> Summary:
         """All of them in one line."""
@@ -95,8 +94,8 @@ class Rates(Sequence[Terms]):
         lowest, highest = (Decimal(int(end(cents))).scaleb(-6) if len(self) else None for end in (np.min, np.max))
         return Summary(flat, int(np.count_nonzero(self._rates["length"])), lowest, highest)
 
-    def _only(self, which: slice | NDArray[np.bool_]) -> "Rates":
-        return Rates(self._rates[which], self._owners, self._owned[which], self._timed)
+    def _only(self, places: NDArray[np.intp]) -> "Rates":
+        return Rates(self._rates.take(places), self._owners, self._owned[places], self._timed)
 
 
 def summaries(account_id: UUID, at: datetime) -> dict[str, Summary]:
@@ -139,14 +138,14 @@ def _in_force(deck: Deck, type_code: str, at: datetime) -> Rates:
     """The account's own rates valid at `at`, and the default ones that none of them comes before."""
     group, timed = deck.places.get(type_code, (-1, False))
     at_us = microseconds(at)
-    parts: list[Columns] = []
-    for _, table in deck.tables():
-        rates = table.rates.take(table.in_force(group, at_us))
-        if parts and deck.own:
-            hidden = deck.own.search(rates["low"], np.full(len(rates), at_us)) != NEVER
-            rates = rates[~hidden]
-        rates["low"] -= group * SPAN
-        rates["high"] -= group * SPAN
-        parts.append(rates)
+    parts = [table.rates.take(table.in_force(group, at_us)) for _, table in deck.tables()]
+    if deck.own:
+        low = parts[1]["low"]
+        seen = deck.own.search(low, np.full(len(low), at_us)) == NEVER
+        parts[1] = parts[1].take(np.flatnonzero(seen))
+    rates = np.concatenate(parts) if deck.own else parts[0]
+    rates["low"] -= group * SPAN
+    rates["high"] -= group * SPAN
+    order = np.argsort(rates["low"]) if deck.own else np.arange(len(rates))
     owned = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return Rates(np.concatenate(parts), [owner for owner, _ in deck.tables()], owned, timed)
+    return Rates(rates.take(order), [owner for owner, _ in deck.tables()], owned[order], timed)

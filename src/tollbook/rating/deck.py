@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.postgres.named import load
-from tollbook.rating.compiled import FOREVER_US, GROUPS, NEVER, RATE, Columns, Compiled, compiled, merged
+from tollbook.rating.compiled import FOREVER_US, GROUPS, NEVER, RATE, Columns, Compiled, compiled, merged, put
 from tollbook.rating.destination import DIGITS, SPAN, digits_of, key_of, keys_of, keys_of_signs
 from tollbook.rating.price import Terms
 from tollbook.rating.tables import CreditType, Rate
@@ -30,17 +30,10 @@ SQL = load(__file__)
 KEPT_BYTES = 64 * 2**20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
 _US_TO_2000 = 946_684_800_000_000  # PostgreSQL counts from the year 2000
-_COPY_ROW = np.dtype(
-    [("fields", ">i2")] + [
-        column
-        for name, kind in [
-            ("owner", "S16"), ("id", "V16"), ("group", ">i4"), ("prefix", f"S{DIGITS}"), ("rate_e6", ">i8"),
-            ("connect_micro", ">i8"), ("initial", ">i4"), ("increment", ">i4"), ("from", ">i8"), ("until", ">i8"),
-        ]
-        for column in ((f"{name} bytes", ">i4"), (name, kind))
-    ]
+_PACKED = np.dtype(
+    [("id", "V16"), ("group", ">i4"), ("prefix", f"S{DIGITS}"), ("rate_e6", ">i8"), ("connect_micro", ">i8"),
+     ("initial", ">i4"), ("increment", ">i4"), ("from", ">i8"), ("until", ">i8")],
 )  # fmt: skip
 
 
@@ -129,10 +122,10 @@ class Decks:
             here = np.flatnonzero((shift >= 0) & (keys >= 0))
             rows = table.search(keys[here] + shift[here], at_us[here])
             here, rows = here[rows != NEVER], rows[rows != NEVER]
-            rates[here] = table.rates.take(rows)
+            put(rates, here, table.rates.take(rows))
             own[here] = True
         rest = np.flatnonzero(~own)
-        rates[rest] = self._default.rates.take(self._default.search(keys[rest], at_us[rest]))
+        put(rates, rest, self._default.rates.take(self._default.search(keys[rest], at_us[rest])))
         return rates, own
 
     @cached_property
@@ -168,7 +161,7 @@ class Deck:
         for owner, table in self.tables():
             row = table.search_one(key, at_us)
             if row != NEVER:
-                return terms_at(table.rates[row], owner, timed)
+                return terms_at(table.rates[row], owner, timed, destination.lstrip("+"))
         return None
 
     def tables(self) -> list[tuple[UUID, Compiled]]:
@@ -202,13 +195,13 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
-def terms_at(rate: Any, owner: UUID, timed: bool) -> Terms:
-    """One row of compiled rates as terms."""
-    row_id, rate_e6, connect_micro, from_us, until_us, low, _, initial, increment, _, _ = rate.item()
+def terms_at(rate: Any, owner: UUID, timed: bool, number: str | None = None) -> Terms:
+    """One row of compiled rates as terms; `number` is one that it was found for, which spares working the prefix out."""
+    row_id, rate_e6, connect_micro, from_us, until_us, low, _, initial, increment, _, length = rate.item()
     return Terms(
         account_id=owner,
         id=UUID(bytes=bytes(row_id)),
-        prefix=digits_of(low % SPAN),
+        prefix=digits_of(low % SPAN) if number is None else number[:length],
         rate_cents=Decimal(rate_e6).scaleb(-6),
         connect_fee=Decimal(connect_micro).scaleb(-6),
         initial_seconds=initial,
@@ -286,25 +279,21 @@ def _forget_some() -> None:
 
 def _read(owners: Sequence[UUID], types: Types) -> dict[UUID, Compiled]:
     """Read and compile the rates of these owners; of those without any, too."""
-    raw = bytearray()
+    packed = dict.fromkeys(owners, b"")
     wanted = {"account_ids": owners, "type_codes": list(types.codes)}
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(SQL["rates"], wanted) as copy:
-        for data in copy:
-            raw += data
-    rows = np.frombuffer(raw, np.uint8)[_COPY_HEADER_BYTES:-_COPY_TRAILER_BYTES].view(_COPY_ROW)
-    order = np.argsort(rows["owner"], kind="stable")
-    names, ours = rows["owner"][order], np.array([owner.bytes for owner in owners], "S16")
-    begins, ends = names.searchsorted(ours), names.searchsorted(ours, "right")
-    return {owner: compiled(_columns(rows[order[begins[k] : ends[k]]])) for k, owner in enumerate(owners)}
+        copy.set_types(["uuid", "bytea"])
+        packed.update(copy.rows())
+    return {owner: compiled(_columns(np.frombuffer(rows, _PACKED))) for owner, rows in packed.items()}
 
 
 def _columns(rows: Columns) -> Columns:
-    """Rows as PostgreSQL sends them, as columns to be compiled."""
+    """Rows as the statement packs them, as columns to be compiled."""
     rates = np.zeros(len(rows), RATE)
     for name in ("id", "rate_e6", "connect_micro", "initial", "increment"):
         rates[name] = rows[name]
     rates["from_us"], rates["until_us"] = _instants(rows["from"]), _instants(rows["until"])
-    signs = np.ascontiguousarray(rows["prefix"]).view(np.uint8).reshape(len(rows), DIGITS)
+    signs = rows["prefix"].copy().view(np.uint8).reshape(len(rows), DIGITS)
     signs[signs == ord(" ")] = 0
     rates["length"] = (signs != 0).sum(axis=1)
     rates["low"] = keys_of_signs(signs) + rows["group"].astype(np.int64) * SPAN
