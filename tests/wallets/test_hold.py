@@ -22,12 +22,20 @@ from tollbook.usage.event import Event
 from tollbook.usage.record import record
 from tollbook.usage.tables import UsageEvent
 from tollbook.wallets import hold as holds
-from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, release
+from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, Placed, release
 from tollbook.wallets.tables import Hold, HoldMove, HoldState
 
 
 def seconds(quantity: int, type_code: str = "outbound") -> list[Item]:
     return [Item(type_code, quantity=Decimal(quantity))]
+
+
+def money(amount: str, type_code: str = "outbound") -> list[Item]:
+    return [Item(type_code, amount=Decimal(amount))]
+
+
+def told(placed: Placed) -> list[tuple[str, Decimal, Decimal]]:
+    return [(item.type_code, item.quantity, item.amount) for item in placed.items]
 
 
 def test_a_hold_sets_money_aside_and_a_capture_debits_what_was_used(db) -> None:
@@ -71,7 +79,11 @@ def test_too_little_credit_is_refused_and_says_what_there_is(db) -> None:
     funded(account, amount="1")
     with pytest.raises(InsufficientCredit) as refused:
         reserve(account, "call-1", seconds(120))
-    assert refused.value.details == {"available": {"outbound": "1.000000"}}
+    assert refused.value.details == {
+        "available": {"outbound": "1.000000"},
+        "lacking": ["outbound"],
+        "zero_rule": "stop_new",
+    }
     assert not Hold.objects.exists()
 
 
@@ -187,6 +199,163 @@ def test_an_event_debited_before_cannot_be_held_again(db) -> None:
     record(account.id, [Event("call-1", "outbound", Decimal(30), NOON)])
     with pytest.raises(Conflict):
         reserve(account, "call-1", seconds(60))
+
+
+def test_less_than_asked_is_granted_in_whole_steps_to_who_accepts_it(db) -> None:
+    account = an_account()
+    a_rate(cents="60", initial=30, step=6)
+    funded(account, amount="0.50")
+    with pytest.raises(InsufficientCredit):
+        reserve(account, "call-1", seconds(60))
+    placed = reserve(account, "call-1", seconds(60), accept_less=True)
+    assert told(placed) == [("outbound", 48, Decimal("0.48"))]
+    assert (placed.final_unit, placed.final_unit_action, placed.zero_rule) == (True, "terminate", "stop_new")
+    with pytest.raises(InsufficientCredit) as refused:
+        extend(account, placed.id, seconds(6), accept_less=True)
+    assert refused.value.details["final_unit_action"] == "terminate"
+    assert wallet(account).held == Decimal("0.48")
+
+
+def test_less_than_the_initial_block_is_not_granted_a2billing_22_91(db) -> None:
+    account = an_account()
+    a_rate(cents="64", initial=30, step=1)
+    funded(account, amount="0.31")
+    with pytest.raises(InsufficientCredit):
+        reserve(account, "call-1", seconds(22), accept_less=True)
+    funded(account, amount="0.01")
+    placed = reserve(account, "call-1", seconds(22))
+    assert told(placed) == [("outbound", 22, Decimal("0.32"))], "22 seconds at 0.64 with a block of 30 cost 0.32"
+    assert capture(account, placed.id, seconds(22), NOON, {}).cost == Decimal("0.32")
+
+
+def test_an_amount_below_the_first_step_holds_the_first_step_a2billing_91(db) -> None:
+    account = an_account()
+    a_rate(cents="100", initial=60, step=60)
+    funded(account, amount="5")
+    assert told(reserve(account, "call-1", money("0.10"))) == [("outbound", 60, 1)]
+    assert told(reserve(account, "call-2", money("2.50"))) == [("outbound", 120, Decimal("2.50"))]
+    placed = reserve(account, "call-3", money("9"), accept_less=True)
+    assert (told(placed), placed.final_unit) == ([("outbound", 60, 1)], True), "1.50 is left: one minute"
+
+
+def test_a_call_pays_its_connect_fee_and_its_initial_block_once_not_in_every_slice(db) -> None:
+    account = an_account()
+    a_rate(cents="60", initial=30, step=6, connect_fee=Decimal("0.05"))
+    funded(account)
+    placed = reserve(account, "call-1", seconds(10))
+    assert told(placed) == [("outbound", 10, Decimal("0.35"))]
+    assert told(extend(account, placed.id, seconds(20))) == [("outbound", 30, Decimal("0.35"))]
+    assert told(extend(account, placed.id, seconds(1))) == [("outbound", 31, Decimal("0.41"))]
+    assert wallet(account).held == Decimal("0.41")
+    assert capture(account, placed.id, seconds(31), NOON, {}).cost == Decimal("0.41")
+    assert audit() == []
+
+
+def test_what_is_paid_for_already_is_granted_at_zero_too(db) -> None:
+    account = an_account()
+    a_rate(cents="100", initial=60, step=60)
+    funded(account, amount="1")
+    placed = reserve(account, "call-1", seconds(20))
+    assert not placed.final_unit, "40 more seconds are paid for"
+    assert extend(account, placed.id, seconds(40)).final_unit
+    with pytest.raises(InsufficientCredit):
+        extend(account, placed.id, seconds(1))
+
+
+def test_nothing_new_begins_at_zero_not_even_what_costs_nothing(db) -> None:
+    account = an_account()
+    a_rate(cents="0", initial=1, step=1)
+    with pytest.raises(InsufficientCredit):
+        reserve(account, "call-1", seconds(60))
+    funded(account, amount="0.000001")
+    placed = reserve(account, "call-1", seconds(60))
+    assert (told(placed), placed.final_unit) == ([("outbound", 60, 0)], False)
+    assert told(extend(account, placed.id, seconds(60))) == [("outbound", 120, 0)]
+
+
+def test_with_an_overdraft_the_final_unit_is_the_one_that_reaches_its_limit(db) -> None:
+    account = an_account()
+    Account.objects.filter(id=account.id).update(zero_rule=ZeroRule.OVERDRAFT, overdraft_limit=2)
+    a_rate(cents="100", initial=60, step=60)
+    funded(account, amount="1")
+    placed = reserve(account, "call-1", seconds(60))
+    assert (placed.final_unit, placed.zero_rule) == (False, "overdraft")
+    placed = extend(account, placed.id, seconds(600), accept_less=True)
+    assert (told(placed), placed.final_unit_action) == ([("outbound", 180, 3)], "terminate")
+    assert capture(account, placed.id, seconds(180), NOON, {}).cost == 3
+    assert wallet(account).paid == -2
+
+
+def test_each_item_is_granted_what_its_own_wallet_has(db) -> None:
+    account = an_account()
+    for type_code in ("outbound", "conversational_ai"):
+        a_rate(type_code, "100", 60, 60)
+    funded(account, "outbound", "10")
+    funded(account, "conversational_ai", "2.50")
+    both = seconds(300) + seconds(300, "conversational_ai")
+    placed = reserve(account, "call-1", both, accept_less=True)
+    assert told(placed) == [("outbound", 300, 5), ("conversational_ai", 120, 2)]
+    with pytest.raises(InsufficientCredit) as refused:
+        extend(account, placed.id, seconds(60) + seconds(60, "conversational_ai"), accept_less=True)
+    assert refused.value.details["lacking"] == ["conversational_ai"]
+    assert wallet(account).held == 5, "a part of an extension is not held alone"
+    assert told(extend(account, placed.id, seconds(60)))[0] == ("outbound", 360, 6)
+
+
+def test_the_first_item_of_the_hold_is_the_call_whatever_order_the_capture_has(db) -> None:
+    account = an_account()
+    for type_code in ("outbound", "conversational_ai", "sms"):
+        a_rate(type_code, "100", 60, 60)
+        funded(account, type_code)
+    placed = reserve(account, "call-1", seconds(60) + seconds(60, "conversational_ai"))
+    used = seconds(90, "conversational_ai") + seconds(1, "sms") + seconds(30)
+    assert capture(account, placed.id, used, NOON, {}).accepted == 3
+    events = dict(UsageEvent.objects.values_list("event_id", "type_code"))
+    assert events == {"call-1": "outbound", "call-1#conversational_ai": "conversational_ai", "call-1#sms": "sms"}
+    records = [
+        Event("call-1", "outbound", Decimal(30), NOON),
+        Event("call-1#conversational_ai", "conversational_ai", Decimal(90), NOON),
+    ]
+    assert record(account.id, records).duplicates == 2, "ivozprovider #703: the records of a captured call debit nothing"
+    assert audit() == []
+
+
+def test_an_event_id_too_long_for_the_names_of_its_further_items_is_refused_before_the_call(db) -> None:
+    account = an_account()
+    for type_code in ("outbound", "sms"):
+        a_rate(type_code)
+        funded(account, type_code)
+    with pytest.raises(Invalid):
+        reserve(account, "x" * 197, seconds(1) + seconds(1, "sms"))
+    assert reserve(account, "x" * 196, seconds(1) + seconds(1, "sms")).items
+    assert reserve(account, "y" * 200, seconds(1)).items
+
+
+def test_a_record_of_one_item_is_the_event_that_a_later_hold_would_become(db) -> None:
+    account = an_account()
+    for type_code in ("outbound", "sms"):
+        a_rate(type_code)
+        funded(account, type_code)
+    record(account.id, [Event("call-1#sms", "sms", Decimal(1), NOON)])
+    with pytest.raises(Conflict):
+        reserve(account, "call-1", seconds(1) + seconds(1, "sms"))
+    assert reserve(account, "call-1", seconds(1)).items
+
+
+def test_a_late_capture_is_refused_and_the_call_record_still_debits_once(db) -> None:
+    account = an_account()
+    a_rate(cents="100", initial=60, step=60)
+    funded(account, amount="10")
+    placed = reserve(account, "call-1", seconds(60))
+    Hold.objects.filter(id=placed.id).update(expires_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert holds.expire_due() == 1
+    with pytest.raises(HoldIsOver):
+        capture(account, placed.id, seconds(60), NOON, {})
+    call_record = [Event("call-1", "outbound", Decimal(60), NOON)]
+    assert (record(account.id, call_record).accepted, record(account.id, call_record).duplicates) == (1, 1)
+    assert wallet(account).paid == 9
+    with pytest.raises(HoldIsOver):
+        capture(account, placed.id, seconds(60), NOON, {})
 
 
 def test_sixteen_calls_side_by_side_never_overdraw(db) -> None:

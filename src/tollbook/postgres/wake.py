@@ -3,7 +3,7 @@
 A wake-up carries no truth: whoever is woken asks the database for the state. So a lost or doubled one does no harm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -20,6 +20,13 @@ def tell(account_id: UUID) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(account_id)])
+
+
+def tell_all(account_ids: Sequence[UUID]) -> None:
+    """As `tell`, of several accounts at once."""
+    with connection.cursor() as cursor:
+        told = [str(one) for one in account_ids]
+        cursor.execute("SELECT pg_notify(%s, id) FROM unnest(%s::text[]) AS id", [CHANNEL, told])
 
 
 @contextmanager

@@ -1,34 +1,41 @@
-"""Set money aside for something in progress (RFC 8506: reserve, then debit or release).
+"""Money set aside for something in progress (RFC 8506, credit control): what a hold is, and how it ends.
 
-`available = balance - held + overdraft`, decided under the wallet's row lock in the transaction that changes `held`, so
-calls side by side never overdraw. Lock order everywhere: wallets in id order, then the hold's row (a guarded update).
+A hold is placed and extended by `reserve`; it ends captured, released or expired, once, and its money is let go. The
+event id that names a hold names its first item's event; the event of every other item is `<event id>#<type>`. Order of
+locks everywhere: wallets (by account and id), then holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from itertools import groupby
 from uuid import UUID
 
+import msgspec
 from django.db import connection
 
-from tollbook.accounts.tables import Account, ZeroRule
+from tollbook.accounts.tables import ZeroRule
 from tollbook.errors import Conflict, Invalid, NotFound, Refused
-from tollbook.money.amount import ZERO
 from tollbook.postgres import wake
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
 from tollbook.wallets.tables import Hold, HoldItem, HoldState
-from tollbook.wallets.wallet import Locked, lock
 
 SQL = load(__file__)
-SHORTEST_TTL, USUAL_TTL, LONGEST_TTL = 10, 300, 86_400
+
+
+TERMINATE = "terminate"
+"""RFC 8506, Final-Unit-Action: end the service when what was granted is used up."""
 
 
 class InsufficientCredit(Refused):
-    """The wallet has less than is to be held; `details["available"]` maps each type to what there is."""
+    """There is less than is to be held: nothing was changed.
+
+    `details["available"]` maps each type to what there is, `lacking` names the types that have too little.
+    """
 
     code = "insufficient_credit"
 
@@ -39,114 +46,164 @@ class HoldIsOver(Conflict):
     code = "hold_is_over"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What one item of a hold asks for, already priced: quantity in the type's unit, amount in the account's currency."""
+class Held(msgspec.Struct, frozen=True):
+    """One item of a hold: what was granted from its beginning, in the type's unit, and the money set aside for it."""
 
+    account_id: UUID
+    hold_id: UUID
+    position: int
+    wallet_id: UUID
     type_code: str
     quantity: Decimal
     amount: Decimal
-    to: str = ""
-    sender: str = ""
+    to: str
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An open hold, as it was answered. `final_unit` when what is left can't pay for another slice like the last one."""
+    """An open hold, as it was answered.
+
+    `final_unit`: what is granted now is the last there is, the next slice like this one would be refused. Then the
+    service has to end when it is used up (RFC 8506, Final-Unit-Action TERMINATE): what is available goes down to zero
+    or, where `zero_rule` allows an overdraft, down to its limit already.
+    """
 
     id: UUID
     event_id: str
-    items: tuple[Wanted, ...]
+    items: tuple[Held, ...]
     expires_at: datetime
-    final_unit: bool = False
+    final_unit: bool
+    zero_rule: ZeroRule
+
+    @property
+    def final_unit_action(self) -> str | None:
+        """What to do once the final unit is used up; None before."""
+        return TERMINATE if self.final_unit else None
 
 
-def overdraft_of(account: Account) -> Decimal:
-    """How far below zero this account's available money may go, by its zero rule."""
-    return account.overdraft_limit if account.zero_rule == ZeroRule.OVERDRAFT else ZERO
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a hold as `state`; or, with `position`, only that one of its items is captured and the rest goes on."""
+
+    account_id: UUID
+    hold_id: UUID
+    state: HoldState
+    reason: str = ""
+    position: int | None = None
 
 
-def ttl_of(seconds: int | None) -> timedelta:
-    """A hold's time to live. Raises Invalid outside 10 seconds to a day."""
-    if seconds is None:
-        return timedelta(seconds=USUAL_TTL)
-    if not SHORTEST_TTL <= seconds <= LONGEST_TTL:
-        raise Invalid(f"ttl_seconds must be between {SHORTEST_TTL} and {LONGEST_TTL}.", field="ttl_seconds")
-    return timedelta(seconds=seconds)
+class _Part(msgspec.Struct):
+    """One item whose money may have to be let go."""
+
+    account_id: UUID
+    hold_id: UUID
+    position: int
+    wallet_id: UUID
+    move_id: UUID
 
 
-def place(account: Account, event_id: str, items: Sequence[Wanted], ttl: timedelta) -> Placed:
-    """Hold the items' amounts, all or nothing. Transaction: the caller's; locks the wallets in id order.
+class _End(msgspec.Struct):
+    """An ending on its way into the database. `position` 0 stands for all items."""
 
-    Raises InsufficientCredit (nothing held) and Conflict when an open hold exists for the event.
+    account_id: UUID
+    hold_id: UUID
+    state: str
+    kind: str
+    reason: str
+    position: int
+
+
+KINDS = {
+    HoldState.CAPTURED: "capture",
+    HoldState.RELEASED: "release",
+    HoldState.EXPIRED: "expire",
+}
+"""What a move of held money is called when its hold ends so."""
+
+
+def event_name(event_id: str, position: int, type_code: str) -> str:
+    """The id of the event that an item of a hold becomes: the hold's own for the first, `<event id>#<type>` for others."""
+    return event_id if position == 1 else f"{event_id}#{type_code}"
+
+
+def end_many(endings: Sequence[Ending]) -> list[bool]:
+    """End holds of any accounts and let their money go; for each whether it did, False when there was nothing to end.
+
+    Transaction: the caller's. Locks: the holds' wallets (taken here, by account and id; harmless when held already),
+    then the holds. An ending as expired does nothing to a hold that was prolonged meanwhile.
     """
-    wallets = _locked(account.id, items)
-    left = _take_from_available(account, wallets, items)
-    hold_id = new_id()
+    if not endings:
+        return []
+    told = {(one.account_id, one.hold_id, one.position or 0): one for one in reversed(endings)}
+    parts = [_Part(*row, new_id()) for row in _lock_wallets(told)]
     with connection.cursor() as cursor:
-        cursor.execute(SQL["open_hold"], {"account_id": account.id, "id": hold_id, "event_id": event_id, "ttl": ttl})
-        opened = cursor.fetchone()
-        if opened is None:
-            raise Conflict("A hold for this event is open already.", event_id=event_id)
-        cursor.execute(SQL["add_items"], _item_columns(account.id, hold_id, wallets, items))
-    _move(account.id, hold_id, event_id, "reserve", [(wallets[item.type_code].id, item.amount) for item in items])
-    wake.tell(account.id)
-    return Placed(hold_id, event_id, tuple(items), opened[1], _is_final(left, items))
-
-
-def extend(account: Account, hold_id: UUID, more: Sequence[Wanted], ttl: timedelta) -> Placed:
-    """Hold `more` beside what is held, and prolong. Transaction: the caller's; locks wallets, then the hold.
-
-    Each of `more` must name the type of an item of the hold. Raises NotFound, HoldIsOver, Invalid, and
-    InsufficientCredit, which leaves the hold as it was.
-    """
-    items = items_of(account.id, hold_id)
-    wallets = _locked(account.id, more)
-    left = _take_from_available(account, wallets, more)
-    positions = {item.type_code: item.position for item in items}
-    if any(wanted.type_code not in positions for wanted in more):
-        raise Invalid("Only what is held can be extended; place another hold for another type.", field="items")
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["extend_hold"], {"account_id": account.id, "id": hold_id, "ttl": ttl})
-        row = cursor.fetchone()
-        if row is None:
-            raise HoldIsOver("This hold is over; place a new one.")
         cursor.execute(
-            SQL["grow_items"],
+            SQL["end_holds"],
+            {"endings": as_json([_end(one) for one in told.values()]), "parts": as_json(parts)},
+        )
+        ended = set(cursor.fetchall())
+    wake.tell_all(sorted({account_id for account_id, _, _ in ended}))
+    first = {id(one) for one in told.values()}
+    return [id(one) in first and (one.account_id, one.hold_id, one.position or 0) in ended for one in endings]
+
+
+def _lock_wallets(told: Collection[tuple[UUID, UUID, int]]) -> list[tuple[UUID, UUID, int, UUID]]:
+    """Account, hold, position and wallet of each item of these holds, with the wallets locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SQL["lock_wallets"],
+            {"account_ids": [key[0] for key in told], "hold_ids": [key[1] for key in told]},
+        )
+        return list(dict.fromkeys(cursor.fetchall()))
+
+
+def _end(one: Ending) -> _End:
+    return _End(one.account_id, one.hold_id, one.state.value, KINDS[one.state], one.reason[:200], one.position or 0)
+
+
+def as_json(rows: Sequence[msgspec.Struct]) -> str:
+    """Rows as one parameter of a statement, which takes them apart again: a list for each column takes ten times as long."""
+    return msgspec.json.encode(rows).decode()
+
+
+def endings_for(events: Collection[tuple[UUID, str]]) -> tuple[list[Ending], set[tuple[UUID, str]]]:
+    """How open holds end because these events (account, event id) are being debited, and which wallets that will lock.
+
+    Plain read. The caller locks the wallets (account, type) together with those it debits, then calls `end_many`. The event
+    that bears a hold's own id ends all of it; `<event id>#<type>` lets go what was held for that type alone.
+    """
+    names = [(account_id, event_id, "") for account_id, event_id in events]
+    names += [(account_id, *parted(event_id)) for account_id, event_id in events if "#" in event_id]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SQL["held_for"],
             {
-                "account_id": account.id,
-                "hold_id": hold_id,
-                "positions": [positions[wanted.type_code] for wanted in more],
-                "quantities": [wanted.quantity for wanted in more],
-                "amounts": [wanted.amount for wanted in more],
+                "account_ids": [name[0] for name in names],
+                "event_ids": [name[1] for name in names],
+                "type_codes": [name[2] for name in names],
             },
         )
-    _move(account.id, hold_id, row[0], "extend", [(wallets[wanted.type_code].id, wanted.amount) for wanted in more])
-    wake.tell(account.id)
-    held = tuple(map(_wanted, items_of(account.id, hold_id)))
-    return Placed(hold_id, row[0], held, row[1], _is_final(left, more))
+        rows = cursor.fetchall()
+    whole = {(account_id, hold_id) for account_id, hold_id, wanted, _, _ in rows if not wanted}
+    endings = [Ending(*key, HoldState.CAPTURED, "call record arrived") for key in sorted(whole)]
+    endings += [
+        Ending(account_id, hold_id, HoldState.CAPTURED, position=position)
+        for account_id, hold_id, wanted, _, position in rows
+        if wanted and (account_id, hold_id) not in whole
+    ]
+    return endings, {(account_id, type_code) for account_id, _, _, type_code, _ in rows}
+
+
+def parted(event_id: str) -> tuple[str, str]:
+    """`<event id>#<type>` as the id of the hold's event and the type of its item."""
+    name, _, type_code = event_id.rpartition("#")
+    return name, type_code
 
 
 def close(account_id: UUID, hold_id: UUID, state: HoldState, reason: str = "") -> bool:
-    """End an open hold as `state` and let its money go; False when it was over already.
-
-    Transaction: the caller's. Locks: the hold's wallets (taken here, in id order; harmless when held already), then
-    the hold.
-    """
-    items = items_of(account_id, hold_id)
-    lock(account_id, {item.type_code for item in items})
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["close_hold"], {"account_id": account_id, "id": hold_id, "state": state.value, "reason": reason[:200]}
-        )
-        row = cursor.fetchone()
-    if row is None:
-        return False
-    items = items_of(account_id, hold_id)
-    kind = {"captured": "capture", "released": "release", "expired": "expire"}[state.value]
-    _move(account_id, hold_id, row[0], kind, [(item.wallet_id, -item.amount) for item in items])
-    wake.tell(account_id)
-    return True
+    """End an open hold as `state` and let its money go; False when it was over already. As `end_many`, for one."""
+    return end_many([Ending(account_id, hold_id, state, reason)])[0]
 
 
 def release(account_id: UUID, hold_id: UUID, reason: str = "") -> None:
@@ -156,30 +213,70 @@ def release(account_id: UUID, hold_id: UUID, reason: str = "") -> None:
 
 def release_within(account_id: UUID, hold_id: UUID, reason: str = "") -> None:
     """As `release`, inside the caller's transaction; locks the hold's wallets, then the hold."""
-    if not reason.isprintable():
-        raise Invalid("The reason must be printable text.", field="reason")
-    if close(account_id, hold_id, HoldState.RELEASED, reason):
-        return
-    if find(account_id, hold_id).state != HoldState.RELEASED:
-        raise HoldIsOver("This hold is over; there is nothing to release.")
+    outcome = release_many([Release(account_id, hold_id, reason)])[0]
+    if outcome is not None:
+        raise outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A hold to let go without a debit, and why."""
+
+    account_id: UUID
+    hold_id: UUID
+    reason: str = ""
+
+
+def release_many(asked: Sequence[Release]) -> list[Refused | None]:
+    """Let holds of any accounts go without a debit: for each None, or why not (Invalid, NotFound, HoldIsOver).
+
+    A hold that was released before counts as released now. Transaction: the caller's; locks as `end_many`.
+    """
+    good = {place: one for place, one in enumerate(asked) if one.reason.isprintable()}
+    ended = end_many([Ending(one.account_id, one.hold_id, HoldState.RELEASED, one.reason) for one in good.values()])
+    left = {place: one for (place, one), done in zip(good.items(), ended, strict=True) if not done}
+    states = _states({(one.account_id, one.hold_id) for one in left.values()})
+    return [
+        None if place in good and place not in left else _refusal_of_release(one, states.get((one.account_id, one.hold_id)))
+        for place, one in enumerate(asked)
+    ]
+
+
+def _refusal_of_release(one: Release, state: str | None) -> Refused | None:
+    if not one.reason.isprintable():
+        return Invalid("The reason must be printable text.", field="reason")
+    if state == HoldState.RELEASED:
+        return None
+    return HoldIsOver("This hold is over; there is nothing to release.") if state else no_such_hold()
+
+
+def _states(keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], str]:
+    found = Hold.objects.filter(account_id__in=[key[0] for key in keys], id__in=[key[1] for key in keys]) if keys else None
+    return {} if found is None else {(one.account_id, one.id): one.state for one in found}
 
 
 def expire_due() -> int:
-    """Close up to 500 holds whose time is over, each in its own transaction; answers how many."""
+    """Close up to 500 holds whose time is over, each account's in a transaction of its own; answers how many."""
     with connection.cursor() as cursor:
         cursor.execute(SQL["expired"])
-        due = cursor.fetchall()
-    return sum(
-        in_transaction(partial(close, account_id, hold_id, HoldState.EXPIRED, "time to live over"))
-        for account_id, hold_id in due
-    )
+        due = sorted(cursor.fetchall())
+    closed = 0
+    for _, holds in groupby(due, key=lambda row: row[0]):
+        endings = [Ending(account_id, hold_id, HoldState.EXPIRED, "time to live over") for account_id, hold_id in holds]
+        closed += sum(in_transaction(partial(end_many, endings)))
+    return closed
+
+
+def no_such_hold() -> NotFound:
+    """What is answered for a hold that is not there or another account's."""
+    return NotFound("There is no such hold.")
 
 
 def find(account_id: UUID, hold_id: UUID) -> Hold:
     """The hold. Raises NotFound."""
     hold = Hold.objects.filter(account_id=account_id, id=hold_id).first()
     if hold is None:
-        raise NotFound("There is no such hold.")
+        raise no_such_hold()
     return hold
 
 
@@ -187,7 +284,7 @@ def account_of(hold_id: UUID) -> UUID:
     """The account that a hold belongs to, for a caller who may see every account. Raises NotFound."""
     account_id = Hold.objects.filter(id=hold_id).values_list("account_id", flat=True).first()
     if account_id is None:
-        raise NotFound("There is no such hold.")
+        raise no_such_hold()
     return account_id
 
 
@@ -195,71 +292,24 @@ def items_of(account_id: UUID, hold_id: UUID) -> list[HoldItem]:
     """What the hold sets aside, in order of position. Raises NotFound."""
     items = list(HoldItem.objects.filter(account_id=account_id, hold_id=hold_id).order_by("position"))
     if not items:
-        raise NotFound("There is no such hold.")
+        raise no_such_hold()
     return items
+
+
+def items_of_many(holds: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], list[HoldItem]]:
+    """As `items_of`, by account and hold; without those that are not there. One plain read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SQL["items"], {"account_ids": [key[0] for key in holds], "hold_ids": [key[1] for key in holds]}
+        )
+        items = [HoldItem(*row) for row in cursor.fetchall()]
+    found: dict[tuple[UUID, UUID], list[HoldItem]] = {}
+    for item in items:
+        found.setdefault((item.account_id, item.hold_id), []).append(item)
+    return found
 
 
 def open_for_events(account_id: UUID, event_ids: Sequence[str]) -> dict[str, UUID]:
     """The open holds of these events, by event id."""
     found = Hold.objects.filter(account_id=account_id, event_id__in=event_ids, state=HoldState.OPEN)
     return dict(found.values_list("event_id", "id"))
-
-
-def _locked(account_id: UUID, items: Sequence[Wanted]) -> dict[str, Locked]:
-    wallets = lock(account_id, {item.type_code for item in items})
-    missing = [item.type_code for item in items if item.type_code not in wallets]
-    if missing:
-        raise Invalid(f"This account has no wallet for {', '.join(missing)}.", field="type")
-    if len({item.type_code for item in items}) != len(items):
-        raise Invalid("A hold names each type once.", field="items")
-    return wallets
-
-
-def _take_from_available(account: Account, wallets: dict[str, Locked], items: Sequence[Wanted]) -> dict[str, Decimal]:
-    """What will be available in each wallet once the items are held. Raises InsufficientCredit."""
-    overdraft = overdraft_of(account)
-    available = {code: wallet.balance - wallet.held + overdraft for code, wallet in wallets.items()}
-    if any(available[item.type_code] < item.amount or available[item.type_code] <= 0 for item in items):
-        raise InsufficientCredit(
-            "There is too little credit for this.",
-            available={code: f"{max(amount, ZERO):.6f}" for code, amount in available.items()},
-        )
-    return {item.type_code: available[item.type_code] - item.amount for item in items}
-
-
-def _is_final(left: dict[str, Decimal], slice: Sequence[Wanted]) -> bool:
-    return any(left[item.type_code] < item.amount or left[item.type_code] <= 0 for item in slice)
-
-
-def _item_columns(account_id: UUID, hold_id: UUID, wallets: dict[str, Locked], items: Sequence[Wanted]) -> dict:
-    return {
-        "account_id": account_id,
-        "hold_id": hold_id,
-        "positions": list(range(1, len(items) + 1)),
-        "wallet_ids": [wallets[item.type_code].id for item in items],
-        "type_codes": [item.type_code for item in items],
-        "quantities": [item.quantity for item in items],
-        "amounts": [item.amount for item in items],
-        "destinations": [item.to for item in items],
-        "senders": [item.sender for item in items],
-    }
-
-
-def _move(account_id: UUID, hold_id: UUID, event_id: str, kind: str, changes: Sequence[tuple[UUID, Decimal]]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["move_held"],
-            {
-                "account_id": account_id,
-                "hold_id": hold_id,
-                "event_id": event_id,
-                "kind": kind,
-                "ids": [new_id() for _ in changes],
-                "wallet_ids": [wallet_id for wallet_id, _ in changes],
-                "amounts": [amount for _, amount in changes],
-            },
-        )
-
-
-def _wanted(item: HoldItem) -> Wanted:
-    return Wanted(item.type_code, item.quantity, item.amount, item.to, item.sender)

@@ -1,52 +1,73 @@
--- name: open_hold
--- A new hold, unless one is open for the same event; the caller notices by the count.
-INSERT INTO hold (account_id, id, event_id, state, opened_at, expires_at, reason)
-VALUES (%(account_id)s, %(id)s, %(event_id)s, 'open', clock_timestamp(), clock_timestamp() + %(ttl)s, '')
-ON CONFLICT (account_id, event_id) WHERE state = 'open' DO NOTHING
-RETURNING opened_at, expires_at
+-- name: lock_wallets
+-- The items of holds, with their wallets locked by account and id, the one order used everywhere; what an item's wallet is never changes, so one read is enough.
+SELECT item.account_id, item.hold_id, item.position, item.wallet_id
+FROM unnest(%(account_ids)s::uuid[], %(hold_ids)s::uuid[]) AS wanted (account_id, hold_id)
+JOIN hold_item item ON item.account_id = wanted.account_id AND item.hold_id = wanted.hold_id
+JOIN wallet ON wallet.account_id = item.account_id AND wallet.id = item.wallet_id
+ORDER BY wallet.account_id, wallet.id
+FOR NO KEY UPDATE OF wallet
 
--- name: add_items
--- What the hold sets aside, one row per wallet.
-INSERT INTO hold_item (account_id, hold_id, position, wallet_id, type_code, quantity, amount, "to", sender)
-SELECT %(account_id)s, %(hold_id)s, i.position, i.wallet_id, i.type_code, i.quantity, i.amount, i.destination, i.sender
-FROM unnest(%(positions)s::smallint[], %(wallet_ids)s::uuid[], %(type_codes)s::text[], %(quantities)s::numeric[],
-            %(amounts)s::numeric[], %(destinations)s::text[], %(senders)s::text[])
-     AS i (position, wallet_id, type_code, quantity, amount, destination, sender)
-
--- name: move_held
--- Changes what is held in the locked wallets and writes each change down, in one statement so that neither can stand alone.
-WITH change AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(wallet_ids)s::uuid[], %(amounts)s::numeric[]) AS c (id, wallet_id, amount)
+-- name: end_holds
+-- The guarded end of holds (of two that end one, one wins) and of single items of them (position > 0), the money back, each change written down: one statement, so that none of it can stand alone.
+WITH ending AS (
+    SELECT * FROM json_to_recordset(%(endings)s::json)
+        AS e (account_id uuid, hold_id uuid, state text, kind text, reason text, position smallint)
+), part AS (
+    SELECT * FROM json_to_recordset(%(parts)s::json)
+        AS p (account_id uuid, hold_id uuid, position smallint, wallet_id uuid, move_id uuid)
+), closed AS (
+    UPDATE hold SET state = ending.state, closed_at = clock_timestamp(), reason = ending.reason
+    FROM ending
+    WHERE hold.account_id = ending.account_id AND hold.id = ending.hold_id AND ending.position = 0 AND hold.state = 'open'
+      AND (ending.state <> 'expired' OR hold.expires_at < clock_timestamp())
+    RETURNING hold.account_id, hold.id AS hold_id, hold.event_id, ending.kind, ending.position
+), ended AS (
+    SELECT account_id, hold_id, event_id, kind, position FROM closed
+    UNION ALL
+    SELECT hold.account_id, hold.id, hold.event_id, ending.kind, ending.position
+    FROM ending JOIN hold ON hold.account_id = ending.account_id AND hold.id = ending.hold_id
+    WHERE ending.position > 0 AND hold.state = 'open'
+), freed AS (
+    SELECT part.*, ended.event_id, ended.kind, item.amount,
+           sum(item.amount) OVER (PARTITION BY part.account_id, part.wallet_id ORDER BY part.move_id DESC) AS amount_from_here
+    FROM ended
+    JOIN part ON part.account_id = ended.account_id AND part.hold_id = ended.hold_id
+             AND ended.position IN (0, part.position)
+    JOIN hold_item item ON item.account_id = part.account_id AND item.hold_id = part.hold_id AND item.position = part.position
+    WHERE item.amount <> 0
+), emptied AS (
+    UPDATE hold_item SET quantity = 0, amount = 0
+    FROM ended
+    WHERE hold_item.account_id = ended.account_id AND hold_item.hold_id = ended.hold_id
+      AND hold_item.position = ended.position
 ), moved AS (
-    UPDATE wallet SET held = wallet.held + change.amount
-    FROM change
-    WHERE wallet.account_id = %(account_id)s AND wallet.id = change.wallet_id
-    RETURNING change.id, wallet.id AS wallet_id, change.amount, wallet.held
+    UPDATE wallet SET held = wallet.held - total.amount
+    FROM (SELECT account_id, wallet_id, sum(amount) AS amount FROM freed GROUP BY account_id, wallet_id) AS total
+    WHERE wallet.account_id = total.account_id AND wallet.id = total.wallet_id
+    RETURNING wallet.account_id, wallet.id AS wallet_id, wallet.held
+), noted AS (
+    INSERT INTO hold_move (account_id, id, wallet_id, hold_id, event_id, at, kind, amount, held_before, held_after)
+    SELECT freed.account_id, freed.move_id, freed.wallet_id, freed.hold_id, freed.event_id, statement_timestamp(),
+           freed.kind, -freed.amount, moved.held + freed.amount_from_here, moved.held + freed.amount_from_here - freed.amount
+    FROM freed JOIN moved ON moved.account_id = freed.account_id AND moved.wallet_id = freed.wallet_id
 )
-INSERT INTO hold_move (account_id, id, wallet_id, hold_id, event_id, at, kind, amount, held_before, held_after)
-SELECT %(account_id)s, moved.id, moved.wallet_id, %(hold_id)s, %(event_id)s, clock_timestamp(), %(kind)s,
-       moved.amount, moved.held - moved.amount, moved.held
-FROM moved
+SELECT account_id, hold_id, position FROM ended
 
--- name: close_hold
--- The guarded end of a hold: of two closers one wins and the other sees no row; one that was extended meanwhile does not expire.
-UPDATE hold SET state = %(state)s, closed_at = clock_timestamp(), reason = %(reason)s
-WHERE account_id = %(account_id)s AND id = %(id)s AND state = 'open'
-  AND (%(state)s <> 'expired' OR expires_at < clock_timestamp())
-RETURNING event_id
+-- name: items
+-- What holds set aside, in order of position.
+SELECT item.account_id, item.hold_id, item.position, item.wallet_id, item.type_code, item.quantity, item.amount, item."to", item.sender
+FROM unnest(%(account_ids)s::uuid[], %(hold_ids)s::uuid[]) AS wanted (account_id, hold_id)
+JOIN hold_item item ON item.account_id = wanted.account_id AND item.hold_id = wanted.hold_id
+ORDER BY item.account_id, item.hold_id, item.position
 
--- name: extend_hold
--- More time for an open hold; a hold that is over gives no row.
-UPDATE hold SET expires_at = GREATEST(expires_at, clock_timestamp() + %(ttl)s)
-WHERE account_id = %(account_id)s AND id = %(id)s AND state = 'open'
-RETURNING event_id, expires_at
-
--- name: grow_items
--- Adds what was extended to the hold's items.
-UPDATE hold_item SET quantity = hold_item.quantity + more.quantity, amount = hold_item.amount + more.amount
-FROM unnest(%(positions)s::smallint[], %(quantities)s::numeric[], %(amounts)s::numeric[]) AS more (position, quantity, amount)
-WHERE hold_item.account_id = %(account_id)s AND hold_item.hold_id = %(hold_id)s AND hold_item.position = more.position
+-- name: held_for
+-- Which items of open holds are about these events: all of a hold's for its own event, one for the event of a single type.
+SELECT hold.account_id, hold.id, wanted.type_code, item.type_code, item.position
+FROM unnest(%(account_ids)s::uuid[], %(event_ids)s::text[], %(type_codes)s::text[]) AS wanted (account_id, event_id, type_code)
+JOIN hold ON hold.account_id = wanted.account_id AND hold.event_id = wanted.event_id AND hold.state = 'open'
+JOIN hold_item item ON item.account_id = hold.account_id AND item.hold_id = hold.id
+WHERE wanted.type_code = '' OR (item.type_code = wanted.type_code AND item.position > 1)
 
 -- name: expired
--- Open holds whose time is over, some accounts' worth at a time; a plain read, each is then closed in its own transaction.
+-- Open holds whose time is over, some accounts' worth at a time; a plain read, each account's are then closed in a transaction of their own.
 SELECT account_id, id FROM hold WHERE state = 'open' AND expires_at < clock_timestamp() ORDER BY expires_at LIMIT 500

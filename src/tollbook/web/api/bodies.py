@@ -41,7 +41,8 @@ class ItemBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PlaceBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A hold to place. One item may stand without the list."""
+    """A hold to place. One item may stand without the list. `accept_less`: grant what there is credit for, in whole
+    billing steps, rather than refuse."""
 
     event_id: str
     account: str | None = None
@@ -52,15 +53,17 @@ class PlaceBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     to: str | None = None
     sender: str | None = msgspec.field(name="from", default=None)
     ttl_seconds: int | None = None
+    accept_less: bool = False
 
 
 class ExtendBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How much more to hold. A bare quantity or amount is for a hold of one item."""
+    """How much more to hold. A bare quantity or amount is for a hold of one item. `accept_less` as for a hold to place."""
 
     items: list[ItemBody] | None = None
     quantity: Decimal | None = None
     amount: Decimal | None = None
     ttl_seconds: int | None = None
+    accept_less: bool = False
 
 
 class CaptureBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

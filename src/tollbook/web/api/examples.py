@@ -26,6 +26,8 @@ HELD = {
     "state": "open",
     "items": [{"type": "outbound", "granted_quantity": "60", "held": "0.014000"}],
     "final_unit": False,
+    "final_unit_action": None,
+    "zero_rule": "stop_new",
     "expires_at": "2026-11-03T14:07:07.104882Z",
 }
 RULE = {
@@ -155,6 +157,7 @@ EXAMPLES = {
             "type": "outbound",
             "quantity": 60,
             "to": "+12125550100",
+            "accept_less": True,
         },
         answer=HELD,
         path={},

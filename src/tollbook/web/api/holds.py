@@ -13,7 +13,7 @@ from litestar.params import FromPath, RawBody
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
 from tollbook.usage import capture as captures
-from tollbook.usage.capture import Item
+from tollbook.usage.capture import Extend, Item, Reserve
 from tollbook.usage.tables import UsageEvent
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import Placed
@@ -34,13 +34,20 @@ class HeldItem(msgspec.Struct):
 
 
 class HoldAnswer(msgspec.Struct):
-    """An open hold. `final_unit` when the credit left can't pay for another slice like this one."""
+    """An open hold; its items count from its beginning.
+
+    `final_unit`: the next slice like this one would be refused. `final_unit_action` then says what to do once what is
+    granted is used up: `terminate`, end the service (null otherwise). What is granted reaches down to zero or, under the
+    account's `zero_rule` `overdraft`, to its limit.
+    """
 
     id: UUID
     event_id: str
     state: str
     items: list[HeldItem]
     final_unit: bool
+    final_unit_action: str | None
+    zero_rule: str
     expires_at: datetime
 
 
@@ -78,12 +85,8 @@ def place_hold(request: CallerRequest, body: RawBody) -> Response[HoldAnswer]:
     """Set money aside for something about to happen. 402, with what is available, when there is too little."""
     asked = decode(PlaceBody, body)
     account = request.auth.account_or_own(asked.account)
-    items = _listed(asked.items, _single(asked))
-
-    def work() -> HoldAnswer:
-        return _held(captures.reserve_within(account, asked.event_id, items, asked.ttl_seconds))
-
-    return idempotency.answer(request, account.id, body, 201, work)
+    wanted = to_reserve(asked, account.id)
+    return idempotency.answer(request, account.id, body, 201, lambda: told(captures.reserve_within(wanted)))
 
 
 @post("/holds/{hold_id:uuid}/extend", status_code=200, sync_to_thread=True, opt=takes("holds", ExtendBody))
@@ -91,12 +94,8 @@ def extend_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) 
     """Set more aside for something that goes on, and prolong. A refusal leaves the hold as it was."""
     asked = decode(ExtendBody, body)
     account = request.auth.account_of_hold(hold_id)
-
-    def work() -> HoldAnswer:
-        more = _listed(asked.items, _bare(account, hold_id, asked.quantity, asked.amount))
-        return _held(captures.extend_within(account, hold_id, more, asked.ttl_seconds))
-
-    return idempotency.answer(request, account.id, body, 200, work)
+    wanted = to_extend(asked, account.id, hold_id)
+    return idempotency.answer(request, account.id, body, 200, lambda: told(captures.extend_within(wanted)))
 
 
 @post("/holds/{hold_id:uuid}/capture", status_code=200, sync_to_thread=True, opt=takes("holds", CaptureBody))
@@ -104,9 +103,9 @@ def capture_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody)
     """Debit what was used, once, and let the rest go."""
     asked = decode(CaptureBody, body)
     account = request.auth.account_of_hold(hold_id)
+    used = _listed(asked.items, _bare(asked.quantity, None))
 
     def work() -> CaptureAnswer:
-        used = _listed(asked.items, _bare(account, hold_id, asked.quantity, None))
         done = captures.capture_within(account, hold_id, used, asked.occurred_at, asked.attributes or {})
         if asked.event_id not in (None, done.event_id):
             raise Invalid("This hold was placed for another event.", field="event_id")
@@ -135,6 +134,32 @@ def release_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody)
     return idempotency.answer(request, account.id, body, 200, work)
 
 
+def to_reserve(asked: PlaceBody, account_id: UUID) -> Reserve:
+    """The hold that a body asks for. Raises Invalid."""
+    items = _listed(asked.items, _single(asked))
+    return Reserve(account_id, asked.event_id, items, asked.ttl_seconds, asked.accept_less)
+
+
+def to_extend(asked: ExtendBody, account_id: UUID, hold_id: UUID) -> Extend:
+    """The extension that a body asks for. Raises Invalid."""
+    more = _listed(asked.items, _bare(asked.quantity, asked.amount))
+    return Extend(account_id, hold_id, more, asked.ttl_seconds, asked.accept_less)
+
+
+def told(placed: Placed) -> HoldAnswer:
+    """An open hold as machines are told of it."""
+    return HoldAnswer(
+        id=placed.id,
+        event_id=placed.event_id,
+        state="open",
+        items=[HeldItem(item.type_code, plain(item.quantity), money(item.amount)) for item in placed.items],
+        final_unit=placed.final_unit,
+        final_unit_action=placed.final_unit_action,
+        zero_rule=placed.zero_rule.value,
+        expires_at=placed.expires_at,
+    )
+
+
 def _listed(items: list[ItemBody] | None, single: Item | None) -> list[Item]:
     """The items asked for, whether they came as a list or one stood alone."""
     if (items is None) == (single is None):
@@ -143,6 +168,8 @@ def _listed(items: list[ItemBody] | None, single: Item | None) -> list[Item]:
 
 
 def _item(told: ItemBody) -> Item:
+    if not told.type:
+        raise Invalid("Name the credit type.", field="type")
     return Item(told.type, told.quantity, told.amount, told.to or "", told.sender or "")
 
 
@@ -150,24 +177,14 @@ def _single(asked: PlaceBody) -> Item | None:
     given = (asked.type, asked.quantity, asked.amount, asked.to, asked.sender)
     if all(value is None for value in given):
         return None
-    if asked.type is None:
+    if not asked.type:
         raise Invalid("Name the credit type.", field="type")
     return Item(asked.type, asked.quantity, asked.amount, asked.to or "", asked.sender or "")
 
 
-def _bare(account: Account, hold_id: UUID, quantity: Decimal | None, amount: Decimal | None) -> Item | None:
+def _bare(quantity: Decimal | None, amount: Decimal | None) -> Item | None:
     """A quantity or amount that names no type is of the hold's only one."""
-    held = holds.items_of(account.id, hold_id)
-    if quantity is None and amount is None:
-        return None
-    if len(held) > 1:
-        raise Invalid("This hold has several items: list them.", field="items")
-    return Item(held[0].type_code, quantity, amount)
-
-
-def _held(placed: Placed) -> HoldAnswer:
-    items = [HeldItem(item.type_code, plain(item.quantity), money(item.amount)) for item in placed.items]
-    return HoldAnswer(placed.id, placed.event_id, "open", items, placed.final_unit, placed.expires_at)
+    return None if quantity is None and amount is None else Item(quantity=quantity, amount=amount)
 
 
 def _debits(account: Account, event_ids: Sequence[str]) -> list[DebitAnswer]:
