@@ -6,6 +6,7 @@ stage     PostgreSQL with its production settings, and Tollbook's own processes 
 child     a program in a process of its own that prepares, waits for the word, measures, reports
 ingestion one measurement of ingestion, of its floor, and what it cost
 batches   child: batches of events over HTTP
+filling   many events in minutes, as ingestion would have left them
 copying   child: the same events by COPY, the floor
 requests  child: single requests, in a closed loop or an open one
 updates   their floor: guarded updates by pgbench

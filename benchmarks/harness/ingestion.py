@@ -7,8 +7,10 @@ from benchmarks.harness import child
 from benchmarks.harness.machine import Tree
 from benchmarks.harness.results import percentile
 from benchmarks.harness.stage import Stage
-from benchmarks.harness.traffic import Clock
+from benchmarks.harness.traffic import Clock, Traffic
 from tollbook.postgres.embedded import Embedded
+
+LONGEST_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,12 @@ class Ingestion:
 
     def run(self, there: Stage, case: Case, events: int | None = None) -> Run:
         """One repetition of a case."""
-        traffic = self.clock.next(events or self.events, **case.traffic)
+        return self.send(there, case, self.clock.next(events or self.events, **case.traffic), self.seconds)
+
+    def send(self, there: Stage, case: Case, traffic: Traffic, seconds: float = LONGEST_SECONDS) -> Run:
+        """Just this traffic."""
         order = {"port": there.port, "key": there.key, "connections": case.connections, "size": case.size}
-        order |= {"seconds": self.seconds, "traffic": traffic.fields()} | case.wire
+        order |= {"seconds": seconds, "traffic": traffic.fields()} | case.wire
         parts = {"web": there.web, "worker": there.worker, "database": Tree(self.server.pid or 0)}
         with child.child("batches", order) as sender:
             before, sizes = {name: part.cpu_seconds() for name, part in parts.items()}, there.sizes()
