@@ -2,7 +2,7 @@
 
 Measured when the table is small and again with ROWS events in it (1,000,000; the aim is about 100,000,000 beside
 1,000,000, which takes half an hour and the disk that is printed first). The events get there by `harness.filling`.
-EVENTS (200,000), REPETITIONS (5) and SECONDS (8) are of each measurement.
+EVENTS (150,000), REPETITIONS (5) and SECONDS (6) are of each measurement.
 """
 
 import os
@@ -15,9 +15,9 @@ from benchmarks.harness.ingestion import Case, Ingestion, Run
 from benchmarks.harness.results import Figure, figure, keep
 
 ROWS = int(os.environ.get("ROWS", "1000000"))
-EVENTS = int(os.environ.get("EVENTS", "200000"))
+EVENTS = int(os.environ.get("EVENTS", "150000"))
 REPETITIONS = int(os.environ.get("REPETITIONS", "5"))
-SECONDS = float(os.environ.get("SECONDS", "8"))
+SECONDS = float(os.environ.get("SECONDS", "6"))
 MILLION = 1_000_000
 MARGIN = 1.5
 CASES = {"switch's ids": Case(), "random ids": Case(traffic={"random_ids": True})}

@@ -3,7 +3,7 @@
 Two installations stand on one PostgreSQL; the portal streams of the first are open throughout, 100 of each account. Both
 ingest in turns. Nothing but probes moves the email wallets: single events, twenty a second, one account after another,
 each followed until all streams of its account have told the new balance. The readers share the machine.
-REPETITIONS (5), SECONDS (4, of each measurement) and STREAMS (2,000) may be given.
+REPETITIONS (5), SECONDS (3, of each measurement) and STREAMS (2,000) may be given.
 """
 
 import os
@@ -20,7 +20,7 @@ from benchmarks.harness.traffic import ACCOUNTS, Clock, slug
 from tollbook.cli.running import allow_open_requests
 
 REPETITIONS = int(os.environ.get("REPETITIONS", "5"))
-SECONDS = float(os.environ.get("SECONDS", "4"))
+SECONDS = float(os.environ.get("SECONDS", "3"))
 STREAMS = int(os.environ.get("STREAMS", "2000"))
 PROBES_PER_SECOND = 20
 BATCH, CONNECTIONS = 10_000, 2

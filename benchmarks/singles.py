@@ -1,7 +1,7 @@
 """Single events and single holds over HTTP beside pgbench's guarded updates: `python -m benchmarks.singles`.
 
 32 connections. A closed loop says how many a second are durable; an open one how long a request takes at 4,000 and at
-100 a second, from when it was due. REPETITIONS (5) and SECONDS (3, of each measurement) may be given.
+100 a second, from when it was due. REPETITIONS (5) and SECONDS (2, of each measurement) may be given.
 """
 
 import os
@@ -16,7 +16,7 @@ from benchmarks.harness.results import Figure, figure, keep, percentile, ratios
 from benchmarks.harness.traffic import Clock
 
 REPETITIONS = int(os.environ.get("REPETITIONS", "5"))
-SECONDS = float(os.environ.get("SECONDS", "3"))
+SECONDS = float(os.environ.get("SECONDS", "2"))
 CONNECTIONS = 32
 FASTEST = 16_000
 """Requests a second that a closed loop prepares for; it stops early when it has sent them all."""

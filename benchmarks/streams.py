@@ -28,7 +28,7 @@ from tollbook.usage.event import Event
 from tollbook.usage.record import record
 from tollbook.wallets.wallet import open_wallets
 
-STREAMS, AT_ONCE, EVENTS, QUIET_SECONDS = 2_000, 16, 10, 30
+STREAMS, AT_ONCE, EVENTS, QUIET_SECONDS = 2_000, 16, 10, 15
 AIM_MS = 250
 
 

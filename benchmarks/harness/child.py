@@ -14,6 +14,10 @@ from typing import Any
 Report = dict[str, Any]
 
 
+class Failed(RuntimeError):
+    """A child ended without a report; what it said about it is on stderr."""
+
+
 class Child:
     """A started program, ready to go."""
 
@@ -29,16 +33,16 @@ class Child:
         self._write("stop")
 
     def report(self) -> Report:
-        """What it measured. Raises when it failed."""
+        """What it measured. Raises Failed."""
         line = self._line()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended without a report")
+            raise Failed(f"{self._process.args} ended without a report")
         return json.loads(line)
 
     def wait_until_ready(self) -> None:
-        """Return when everything is prepared."""
+        """Return when everything is prepared. Raises Failed."""
         if self._line() != "ready":
-            raise RuntimeError(f"{self._process.args} could not prepare")
+            raise Failed(f"{self._process.args} could not prepare")
 
     def _line(self) -> str:
         assert self._process.stdout is not None
