@@ -1,9 +1,12 @@
 """What a unit costs.
 
-tables     credit types, rates, rate versions
-price      pure arithmetic: billed quantity and cost of one quantity under one rate
-segments   how many parts a text message has (GSM-7, UCS-2)
-deck       the rates of an account, compiled for longest-prefix look-up in memory
-card       what an account pays now: the rate card; which rate a number would get
-set_rate   give a new rate from an instant on; the one before it ends there
+tables       credit types, rates, rate versions
+price        pure arithmetic: billed quantity and cost under one rate, one at a time or many at once
+segments     how many parts a text message has (GSM-7, UCS-2)
+destination  numbers and prefixes as keys that sort as dialled digits do
+compiled     one owner's rates in columns, searched by numpy: pure arithmetic, too
+deck         the rates of accounts, read from the database, kept per process, looked up
+card         what an account pays now: the rate card; which rate a number would get
+quote        what something would cost, without debiting it
+set_rate     give a new rate from an instant on; the one before it ends there
 """

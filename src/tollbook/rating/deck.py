@@ -92,6 +92,7 @@ class Decks:
         self, account_ids: Sequence[UUID], types: Types, versions: dict[UUID, int], kept: Mapping[UUID, Compiled]
     ) -> None:
         self.account_ids, self.type_codes, self.versions = account_ids, types.codes, versions
+        self._types, self._kept = types, kept
         self._timed = np.array(types.timed, bool)
         self._default = kept[OPERATOR_ID]
         self._own = [
@@ -109,6 +110,11 @@ class Decks:
         rates, own = self._default_and_own(accounts, keys, at_us)
         known = rates["high"] != FOREVER_US
         return Found(known, own, self._timed[types] if len(self._timed) else known, rates)
+
+    def deck(self, account_id: UUID) -> "Deck":
+        """The deck of one of the accounts, for single look-ups."""
+        own = self._kept.get(account_id) if account_id != OPERATOR_ID else None
+        return Deck(account_id, frozenset(self.type_codes), self._types.places, own or None, self._default)
 
     def _default_and_own(
         self, accounts: NDArray[np.intp], keys: NDArray[np.int64], at_us: NDArray[np.int64]
@@ -177,10 +183,7 @@ def decks_of(account_ids: Sequence[UUID]) -> Decks:
 
 def deck_of(account_id: UUID) -> Deck:
     """The deck that rates this account's events, as of the caller's transaction. One small query when nothing changed."""
-    types, versions = _now([account_id])
-    kept = _compiled(types, versions)
-    own = kept.get(account_id) if account_id != OPERATOR_ID else None
-    return Deck(account_id, frozenset(types.codes), types.places, own or None, kept[OPERATOR_ID])
+    return decks_of([account_id]).deck(account_id)
 
 
 def versions_now(account_ids: Collection[UUID]) -> dict[UUID, int]:

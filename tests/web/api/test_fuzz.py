@@ -67,12 +67,16 @@ rule = {
     "automatic": some.booleans(), "refill_amount": some.integers(1, 100), "minimum_before_refill": some.integers(0, 100),
     "monthly_cap": some.integers(200, 900), "max_charges_per_day": some.integers(1, 9), "version": some.none(),
 }  # fmt: skip
+question = {"account": northwinds, "type": types, "quantity": quantities, "to": numbers_called, "occurred_at": instants}
+texted = {"account": northwinds, "type": some.just("sms"), "text": texts}
+questions = mostly(question) | mostly(texted)
 BODIES: dict[str, some.SearchStrategy] = {
     "/usage": some.lists(event_bodies, max_size=4) | anything,
     "/holds": mostly(one) | mostly(several) | anything,
     "/holds/{hold}/extend": mostly({"quantity": quantities}) | mostly({"items": items}) | anything,
     "/holds/{hold}/capture": mostly({"quantity": quantities, **used}) | mostly({"items": items, **used}) | anything,
     "/holds/{hold}/release": mostly({"reason": some.just("busy")}) | anything,
+    "/rate": questions | some.lists(questions, max_size=4) | anything,
     "/accounts/northwind/wallets/sms/refills": mostly({"amount": some.integers(1, 500)}) | anything,
     "/accounts/northwind/wallets/sms/refill-rule": mostly(rule) | anything,
 }

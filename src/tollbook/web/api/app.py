@@ -40,6 +40,7 @@ v1 = Router(
         invoices.get_invoice,
         subscriptions.get_subscriptions,
         rates.get_rate,
+        rates.rate,
     ],
     guards=[require_key, require_media_type],
 )

@@ -82,6 +82,17 @@ class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reason: str = ""
 
 
+class QuoteBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Something to be rated: a quantity in the type's unit, or a message's text. Now, unless `occurred_at` says when."""
+
+    type: str
+    account: str | None = None
+    to: str | None = None
+    quantity: Decimal | None = None
+    text: str | None = None
+    occurred_at: datetime | None = None
+
+
 class RuleBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A refill rule. Amounts in the account's currency, at its minor unit. `version`: the one that was seen, 0 for none."""
 

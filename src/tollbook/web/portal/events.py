@@ -18,7 +18,7 @@ from tollbook.postgres.scope import rows_of
 from tollbook.usage import statement
 from tollbook.usage.statement import Filter, Used
 from tollbook.wallets.gauge import Gauge
-from tollbook.web import sheets
+from tollbook.web import arithmetic, sheets
 from tollbook.web.portal import words
 from tollbook.web.portal.about_wallet import event_address, event_rows, gauge_of, head
 from tollbook.web.portal.days import DaysForm, beginning, end
@@ -107,8 +107,8 @@ def event(request: PortalRequest, type_code: str) -> HttpResponse:
         "sentence": words.arithmetic_of(opened, gauge.currency),
         "quantity": words.quantity(used.quantity, gauge.unit),
         "billed": words.quantity(used.billed, gauge.unit),
-        "rate": words.rate(used.rate_cents, gauge.unit, gauge.currency),
-        "steps": words.steps(opened.terms),
+        "rate": arithmetic.rate(used.rate_cents, gauge.unit, gauge.currency),
+        "steps": arithmetic.steps(opened.terms),
         "destination": f"+{opened.terms.prefix}" if opened.terms.prefix else "any destination",
         "same": opened.recomputed == used.cost,
         "attributes": [(name, _plain(value)) for name, value in sorted(opened.attributes.items())],

@@ -14,7 +14,7 @@ from tollbook.rating import card
 from tollbook.rating.card import Example
 from tollbook.rating.tables import CreditType
 from tollbook.wallets.gauge import Gauge, gauges
-from tollbook.web.portal import words
+from tollbook.web import arithmetic
 from tollbook.web.portal.about_wallet import paged
 from tollbook.web.portal.page import PortalRequest, page
 
@@ -54,7 +54,7 @@ def rates(request: PortalRequest) -> HttpResponse:
         "form": form,
         "page": pages,
         "lines": [_line(line, gauge) for line in card.described(account.id, pages.object_list)],
-        "per": words.PER[CreditType.Unit(gauge.unit)],
+        "per": arithmetic.PER[CreditType.Unit(gauge.unit)],
         "counted": f"{gauge.unit.capitalize()} to rate",
     } | _example(account, form, gauge, number, now)
     return render(request, "tollbook/portal/credits/rates.html", context)
@@ -91,7 +91,7 @@ def _digits(number: str) -> str:
 
 def _sentence(example: Example, gauge: Gauge) -> str:
     terms, priced = example.terms, example.priced
-    return words.arithmetic(
+    return arithmetic.told(
         example.quantity,
         priced.billed,
         terms.rate_cents,
@@ -110,7 +110,7 @@ def _line(line: card.Line, gauge: Gauge) -> dict[str, Any]:
         "destination": line.description or ("" if terms.prefix else "Any destination that is not listed"),
         "rate_cents": terms.rate_cents,
         "connect_fee": terms.connect_fee,
-        "steps": words.steps(terms) or ("every second" if terms.timed else ""),
+        "steps": arithmetic.steps(terms) or ("every second" if terms.timed else ""),
         "since": terms.valid_from,
         "until": terms.valid_until,
         "is_own": line.is_own,

@@ -30,7 +30,7 @@ from tollbook.usage import statement
 from tollbook.usage.pace import NO_PACE, Pace, paces
 from tollbook.wallets import history
 from tollbook.wallets.gauge import Gauge
-from tollbook.web import charts, formats, sheets
+from tollbook.web import arithmetic, charts, formats, sheets
 from tollbook.web.charts import Chart
 from tollbook.web.portal import bars, refills, words
 from tollbook.web.portal.about_wallet import SIZE, event_address, event_rows, gauge_of, head, paged, signed
@@ -83,7 +83,7 @@ def wallet(request: PortalRequest, type_code: str) -> HttpResponse:
             "as_of": formats.clock(now),
             "pace": _pace(pace, gauge.currency),
             "rate_row": {"rate": card.summaries(account.id, now).get(type_code)},
-            "per": words.PER[CreditType.Unit(gauge.unit)],
+            "per": arithmetic.PER[CreditType.Unit(gauge.unit)],
             "standing": standing,
             "chart": _chart(account, gauge, standing, now),
             "form": form,
