@@ -13,7 +13,7 @@ import pytest
 from django.db.models import Sum
 
 from tests.client.calls import call
-from tests.client.conftest import Web
+from tests.market import Web
 from tollbook.client.client import Client
 from tollbook.client.errors import Unavailable, Undelivered
 from tollbook.client.event import Result

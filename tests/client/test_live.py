@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.client.calls import NOON, call
-from tests.client.conftest import Market
+from tests.market import Market
 from tollbook.client.client import Client
 from tollbook.client.errors import InsufficientCredit, Refused, Undelivered
 from tollbook.client.event import Event, Result

@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
 from tollbook.accounts.account import by_slug
 from tollbook.accounts.tables import Account
+from tollbook.cli import typed
 from tollbook.errors import Refused
 from tollbook.rating.tables import CreditType
 from tollbook.usage.import_cdr import STANDARD_INPUT, Progress, Stopped, import_file
-from tollbook.usage.importers.direction import DirectionRule, load
 from tollbook.usage.importers.row import Reading
 from tollbook.usage.summary import Summary, Tally, by_count
 
@@ -57,8 +56,8 @@ def import_cdr(
     if rejects and len(files) > 1:
         raise click.BadParameter("goes with one FILE; several files have rejects of their own", param_hint="--rejects")
     try:
-        rule = load(rules) if rules else DirectionRule()
-        job = Job(by_slug(account), format_, Reading(rule, _zone(timezone), account), rejects, dry_run)
+        reading = Reading(typed.rule(rules), typed.zone(timezone), account)
+        job = Job(by_slug(account), format_, reading, rejects, dry_run)
     except Refused as error:
         raise click.UsageError(error.message) from None
     summaries = [_import(job, path) for path in files]
@@ -66,15 +65,6 @@ def import_cdr(
         _say_total(job, summaries)
     if any(summary.rejected for summary in summaries):
         sys.exit(REJECTED)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise click.BadParameter(
-            f"{name!r} is not a time zone; write it like America/New_York", param_hint="--timezone"
-        ) from None
 
 
 def _import(job: Job, path: Path) -> Summary:

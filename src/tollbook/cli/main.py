@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tollbook.cli.prepare import run
+from tollbook.cli.prepare import call, run
 from tollbook.demo import operator
 
 FORMATS = ("asterisk", "freeswitch-csv", "freeswitch-json", "tollbook")
@@ -119,6 +119,82 @@ def import_cdr(
         rejects=rejects,
         dry_run=dry_run,
         files=files,
+    )
+
+
+@main.command()
+@click.option("--account", required=True, metavar="SLUG", help="The account that pays for these calls.")
+@click.option("--format", "format_", required=True, type=click.Choice(FORMATS), help="What writes the file.")
+@click.option(
+    "--url",
+    envvar="TOLLBOOK_URL",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    show_envvar=True,
+    help="Where Tollbook serves.",
+)
+@click.option(
+    "--key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the API key (default: the environment's TOLLBOOK_KEY). It needs the scope usage.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written to the file, until Ctrl-C or SIGTERM.")
+@click.option(
+    "--rules",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Which contexts and trunks face the outside world (TOML); see docs/importing-call-records.md.",
+)
+@click.option("--timezone", default="UTC", show_default=True, help="The switch's time zone, for times without one.")
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to note how far the file is shipped (default: FILE.shipped).",
+)
+@click.option(
+    "--rejects",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where rejected rows are added (default: FILE.rejected).",
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def ship(
+    account: str,
+    format_: str,
+    url: str,
+    key_file: Path | None,
+    follow: bool,
+    rules: Path | None,
+    timezone: str,
+    state: Path | None,
+    rejects: Path | None,
+    file: Path,
+) -> None:
+    """Send the calls in a switch's call records to a Tollbook elsewhere, as they are written. Needs no database.
+
+    \b
+    Example, on the switch:
+        tollbook ship /var/log/asterisk/cdr-csv/Master.csv --follow --account northwind --format asterisk \\
+            --url https://billing.example.com --key-file /etc/tollbook/key
+
+    How far the file is shipped is noted in FILE.shipped after each acknowledgement, and the same command goes on from there.
+    Rotated files are followed, whether they are renamed or copied and emptied. While the server is away, the rows stay in
+    the file and are sent once it is back; nothing is debited twice. Rejected rows are added to FILE.rejected, their reasons
+    to FILE.rejected.reasons.txt. A last line without its end is not sent before it has one.
+
+    Exit status: 0 all taken, or ended by SIGTERM while following; 1 rows were rejected, 2 wrong use, 3 stopped by a
+    failure (such as a key that is refused), 130 stopped by Ctrl-C.
+    """
+    call(
+        "ship.ship",
+        account=account,
+        format_=format_,
+        url=url,
+        key_file=key_file,
+        follow=follow,
+        rules=rules,
+        timezone=timezone,
+        state=state,
+        rejects=rejects,
+        file=file,
     )
 
 

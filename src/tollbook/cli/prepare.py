@@ -48,5 +48,10 @@ def run(verb: str, **options: Any) -> None:
     if server is not None:
         atexit.register(server.stop)
     settings()
+    call(verb, **options)
+
+
+def call(verb: str, **options: Any) -> None:
+    """Run a `verb` that needs neither database nor settings."""
     module, _, function = verb.partition(".")
     getattr(import_module(f"tollbook.cli.{module}"), function)(**options)

@@ -7,6 +7,7 @@ prices   wallets and quotes
 errors   what can go wrong, and which of it is worth a repeat
 door     one request, repeated while that makes sense
 sender   the thread that delivers what was sent, in order, and sees what is refused
+trouble  whether the server can be reached, told once when that changes
 waiting  what waits to be delivered, in memory
 spool    the same on disk, which survives kill -9 and the server's absence
 segment  one file of a spool: checksummed lines

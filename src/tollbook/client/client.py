@@ -10,17 +10,18 @@ from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
 
-from tollbook.client.door import Door
+from tollbook.client.door import NOT_OURS, Door
 from tollbook.client.errors import ClientError, Refused, Unavailable, Undelivered
-from tollbook.client.event import MOST_EVENTS, Event, Rejection, Result, as_line
+from tollbook.client.event import MOST_EVENTS, Event, Rejection, Result, as_line, id_of
 from tollbook.client.holds import Holds
 from tollbook.client.prices import Quote, Wallet, Wallets
-from tollbook.client.sender import Ears, Pace, Sender
+from tollbook.client.sender import Listener, Pace, Sender
 from tollbook.client.spool import Spool
+from tollbook.client.trouble import Trouble
 from tollbook.client.waiting import Memory, Waiting
 
 Answer = TypeVar("Answer")
-Tell = Callable[[Unavailable], None]
+UNREADABLE = (400, 413, 422)
 MOST_BYTES = 8 * 1024 * 1024
 MOST_IN_MEMORY = 100_000
 SMALLEST_GZIPPED = 1_024
@@ -54,7 +55,7 @@ class Client:
         timeout_seconds: float = 30.0,
         patience_seconds: float = 30.0,
         compress: bool = False,
-        on_rejected: Callable[[Rejection, bytes], None] | None = None,
+        on_rejected: Listener | None = None,
         on_problem: Callable[[ClientError | None], None] | None = None,
     ) -> None:
         self._door = Door(url, key, timeout_seconds)
@@ -65,8 +66,9 @@ class Client:
         )
         self._waiting: Waiting = Memory(MOST_IN_MEMORY) if spool is None else Spool(Path(spool), spool_bytes, durable)
         self._kept = spool is not None
+        self._trouble = Trouble(on_problem)
         self._sender = Sender(
-            self._waiting, self._post_until_told, self._door.leave, self._pace, Ears(on_rejected, on_problem)
+            self._waiting, self._post_until_told, self._door.leave, self._pace, self._trouble, on_rejected
         )
         self._closed = False
         self.holds = Holds(self._door, patience_seconds)
@@ -100,7 +102,8 @@ class Client:
         """
         result = Result()
         for lines in _batches([as_line(event) for event in events]):
-            result = result.and_then(self._post(lines, self._patience))
+            result = result.and_then(self._post_apart(lines, self._patience))
+            self._trouble.met(None)
         return result
 
     def flush(self, timeout_seconds: float = 60.0) -> None:
@@ -115,7 +118,7 @@ class Client:
     @property
     def problem(self) -> ClientError | None:
         """Why the delivery stalls, or None."""
-        return self._sender.problem
+        return self._trouble.problem
 
     def wallets(self, account: str) -> tuple[Wallet, ...]:
         """The account's wallets, now."""
@@ -146,22 +149,49 @@ class Client:
             raise Undelivered(len(left), left, str(self.problem or ""))
 
     def _get(self, path: str, kind: type[Answer], params: dict[str, str]) -> Answer:
-        return self._door.ask("GET", path, kind, params=params, patience_seconds=self._patience)
+        answer = self._door.ask(
+            "GET", path, kind, params=params, patience_seconds=self._patience, tell=self._trouble.met
+        )
+        self._trouble.met(None)
+        return answer
 
-    def _post_until_told(self, lines: Sequence[bytes], tell: Tell) -> Result:
-        return self._post(lines, float("inf"), tell)
+    def _post_until_told(self, lines: Sequence[bytes]) -> Result:
+        return self._post_apart(lines, float("inf"))
 
-    def _post(self, lines: Sequence[bytes], patience_seconds: float, tell: Tell = lambda failure: None) -> Result:
+    def _post_apart(self, lines: Sequence[bytes], patience_seconds: float) -> Result:
+        """Post them; halve what the server will not read at all, until what is to blame is alone and can be rejected.
+
+        A refusal that is not Tollbook's own (of a proxy, or of another server at a wrong address) rejects no event.
+        """
+        try:
+            return self._post(lines, patience_seconds)
+        except Refused as refusal:
+            ours = refusal.code != NOT_OURS
+            if refusal.status not in UNREADABLE or not (ours or (refusal.status == 413 and len(lines) > 1)):
+                raise
+            if len(lines) == 1:
+                return Result(rejected=(Rejection(0, id_of(lines[0]), refusal.code, refusal.detail),))
+        middle = len(lines) // 2
+        first = self._post_apart(lines[:middle], patience_seconds)
+        return first.and_then(self._post_apart(lines[middle:], patience_seconds))
+
+    def _post(self, lines: Sequence[bytes], patience_seconds: float) -> Result:
         body, headers = self._encoded(b"\n".join(lines))
         try:
             result = self._door.ask(
-                "POST", "/usage", Result, content=body, headers=headers, patience_seconds=patience_seconds, tell=tell
+                "POST",
+                "/usage",
+                Result,
+                content=body,
+                headers=headers,
+                patience_seconds=patience_seconds,
+                tell=self._trouble.met,
             )
         except Refused as refusal:
             if refusal.status != 415 or "Content-Encoding" not in headers:
                 raise
             self._compress = False  # a server that is older than this client
-            return self._post(lines, patience_seconds, tell)
+            return self._post(lines, patience_seconds)
         if result.count != len(lines):
             raise Unavailable(f"The answer is about {result.count} events, not the {len(lines)} that were sent.")
         return result

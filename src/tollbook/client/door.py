@@ -25,6 +25,8 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 30.0
 LONGEST_OBEYED_SECONDS = 600.0
 CONNECT_SECONDS = 10.0
 ROOT = "/api/v1"
+NOT_OURS = "http_error"
+"""The code of a refusal that names none: a proxy's, or that of another server."""
 
 
 class _Problem(msgspec.Struct):
@@ -103,7 +105,7 @@ def _read(response: httpx.Response, kind: type[Answer]) -> Answer:
     if status == 429 or status >= 500 or (status == 409 and problem.code == "idempotency_in_progress"):
         raise _Failure(f"the server asks to try later: {status} {problem.detail}".rstrip(), _retry_after(response))
     refusal = InsufficientCredit if status == 402 else Refused
-    raise refusal(status, problem.code or "http_error", problem.detail or response.reason_phrase, whole)
+    raise refusal(status, problem.code or NOT_OURS, problem.detail or response.reason_phrase, whole)
 
 
 def _problem(response: httpx.Response) -> tuple[_Problem, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The thread that delivers what waits, in order, and sees what is refused.
 
-One thread, so that events arrive in the order in which they were sent. A batch that the server will not read at all (400,
-413, 422) is halved until the event is found that is to blame. A key that is refused keeps everything waiting.
+One thread, so that events arrive in the order in which they were sent. A key that is refused keeps everything waiting.
 """
 
 import logging
@@ -11,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tollbook.client.door import LONGEST_PAUSE_SECONDS
-from tollbook.client.errors import ClientError, Closed, Full, Refused, SpoolFailed, Unavailable, Undelivered
-from tollbook.client.event import Rejection, Result, id_of
+from tollbook.client.errors import ClientError, Closed, Full, Refused, SpoolFailed, Undelivered
+from tollbook.client.event import Rejection, Result
+from tollbook.client.trouble import Trouble, safely
 from tollbook.client.waiting import Batch, Waiting
 
 log = logging.getLogger("tollbook.client")
-UNREADABLE = (400, 413, 422)
-Post = Callable[[Sequence[bytes], Callable[[Unavailable], None]], Result]
+Post = Callable[[Sequence[bytes]], Result]
+Listener = Callable[[Rejection, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +29,31 @@ class Pace:
     linger_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ears:
-    """Whom to tell: of an event that was refused, with its JSON; of trouble with the server, and None when it is over."""
-
-    rejected: Callable[[Rejection, bytes], None] | None
-    problem: Callable[[ClientError | None], None] | None
-
-
 class Sender:
-    """Delivers from `waiting` by `post`, which tries until it is told to leave; `leave` is what tells it."""
+    """Delivers from `waiting` by `post`, which tries until `leave` tells it to leave. `on_rejected` hears of events that
+    were refused, with their JSON."""
 
-    def __init__(self, waiting: Waiting, post: Post, leave: threading.Event, pace: Pace, ears: Ears) -> None:
+    def __init__(
+        self,
+        waiting: Waiting,
+        post: Post,
+        leave: threading.Event,
+        pace: Pace,
+        trouble: Trouble,
+        on_rejected: Listener | None,
+    ) -> None:
         self._waiting = waiting
         self._post = post
         self._leave = leave
         self._pace = pace
-        self._ears = ears
+        self._trouble = trouble
+        self._on_rejected = on_rejected
         self._changed = threading.Condition()
         self._put = waiting.count()
         self._done = 0
         self._hurry = 0  # deliver up to this one without lingering
         self._ending = False
-        self.problem: ClientError | None = None
+        self._refused: Refused | None = None
         self._thread = threading.Thread(target=self._run, name="tollbook-client", daemon=True)
         self._thread.start()
 
@@ -66,7 +68,7 @@ class Sender:
                 self._waiting.put(lines)
             except Full:
                 with self._changed:
-                    if not self._changed.wait_for(lambda: self._done > before, deadline - time.monotonic()):  # noqa: B023
+                    if not self._changed.wait_for(lambda: self._done > before, _waitable(deadline - time.monotonic())):  # noqa: B023
                         raise
                 continue
             with self._changed:
@@ -83,9 +85,11 @@ class Sender:
             wanted = self._put
             self._hurry = max(self._hurry, wanted)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._done >= wanted or isinstance(self.problem, Refused), timeout_seconds)
+            self._changed.wait_for(
+                lambda: self._done >= wanted or self._refused is not None, _waitable(timeout_seconds)
+            )
             if self._done < wanted:
-                raise Undelivered(wanted - self._done, reason=str(self.problem or ""))
+                raise Undelivered(wanted - self._done, reason=str(self._trouble.problem or ""))
 
     def stop(self, patience_seconds: float) -> None:
         """Deliver no more. Waits so long for a request that is on its way."""
@@ -99,13 +103,11 @@ class Sender:
         while self._wait_for_work():
             try:
                 batch = self._waiting.take(self._pace.events, self._pace.bytes)
-                self._finish(batch, self._delivered(batch.lines).rejected if batch.lines else ())
+                self._finish(batch, self._post(batch.lines).rejected if batch.lines else ())
             except ClientError as problem:
-                self._noticed(problem)
-                self._leave.wait(LONGEST_PAUSE_SECONDS)
+                self._stalled(problem)
             except OSError as error:
-                self._noticed(SpoolFailed(f"The spool can't be read, or rejected events not be written down: {error}"))
-                self._leave.wait(LONGEST_PAUSE_SECONDS)
+                self._stalled(SpoolFailed(f"The spool can't be read, or rejected events not be written down: {error}"))
 
     def _wait_for_work(self) -> bool:
         """Wait until a batch is full, or old, or in a hurry. False: nothing is to be delivered any more."""
@@ -117,53 +119,32 @@ class Sender:
     def _is_due(self) -> bool:
         return self._ending or self._put - self._done >= self._pace.events or self._hurry > self._done
 
-    def _delivered(self, lines: Sequence[bytes]) -> Result:
-        try:
-            return self._post(lines, self._noticed)
-        except Refused as refusal:
-            if refusal.status not in UNREADABLE:
-                raise
-            if len(lines) == 1:
-                return Result(rejected=(Rejection(0, id_of(lines[0]), refusal.code, refusal.detail),))
-        middle = len(lines) // 2
-        return self._delivered(lines[:middle]).and_then(self._delivered(lines[middle:]))
+    def _stalled(self, problem: ClientError) -> None:
+        self._trouble.met(problem)
+        with self._changed:
+            self._refused = problem if isinstance(problem, Refused) else None
+            self._changed.notify_all()
+        self._leave.wait(LONGEST_PAUSE_SECONDS)
 
     def _finish(self, batch: Batch, rejected: Sequence[Rejection]) -> None:
         self._waiting.done(batch, rejected)
-        self._noticed(None)
+        self._trouble.met(None)
         for one in rejected:
             self._tell_rejected(one, batch.lines[one.index])
         if batch.damaged:
-            log.error(
-                "%d records of the spool were damaged; they are in its file of rejected events", len(batch.damaged)
-            )
+            log.error("%d damaged records of the spool are in its file of rejected events", len(batch.damaged))
         with self._changed:
+            self._refused = None
             self._done += len(batch.lines)
             self._changed.notify_all()
 
-    def _noticed(self, problem: ClientError | None) -> None:
-        """Tell of the first of several problems, and of its end."""
-        with self._changed:
-            before, self.problem = self.problem, problem
-            self._changed.notify_all()
-        if type(before) is type(problem):
-            return
-        if problem is not None:
-            log.warning("%s Events wait.", problem)
-        elif before is not None:
-            log.info("the server takes events again")
-        if self._ears.problem is not None:
-            _safely(lambda: self._ears.problem and self._ears.problem(problem))
-
     def _tell_rejected(self, rejection: Rejection, line: bytes) -> None:
         log.warning("event %r was not taken: %s (%s)", rejection.id, rejection.message, rejection.code)
-        if self._ears.rejected is not None:
-            _safely(lambda: self._ears.rejected and self._ears.rejected(rejection, line))
+        tell = self._on_rejected
+        if tell is not None:
+            safely(lambda: tell(rejection, line))
 
 
-def _safely(call: Callable[[], object]) -> None:
-    """What a listener raises is its own trouble and must not end the delivery."""
-    try:
-        call()
-    except Exception:
-        log.exception("a listener of the client failed")
+def _waitable(seconds: float) -> float:
+    """As long as a thread can wait: for ever is too long for some systems."""
+    return min(seconds, threading.TIMEOUT_MAX)
