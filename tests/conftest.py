@@ -25,6 +25,7 @@ EXTERNAL_OWNER = os.environ.get("MIGRATION_DATABASE_URL", EXTERNAL)
 os.environ["DATABASE_URL"] = "postgresql:///?host=/the-test-must-ask-for-the-fixture-db"
 os.environ.pop("MIGRATION_DATABASE_URL", None)
 os.environ["TOLLBOOK_HOME"] = str(HOME)
+os.environ["TOLLBOOK_LATE_DAYS"] = "36500"  # tests have fixed dates; the limit itself is tested with events of today
 os.environ["DJANGO_SETTINGS_MODULE"] = "tollbook.settings"
 django.setup()
 

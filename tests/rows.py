@@ -29,7 +29,7 @@ BY_KIND: dict[type[models.Field], object] = {
 def tenant_models() -> list[type[models.Model]]:
     """Every model whose rows belong to one account, but not users and accounts themselves."""
     ours = apps.get_app_config("tollbook").get_models()
-    return [model for model in ours if "account_id" in _columns(model) and model is not User]
+    return [model for model in ours if "account_id" in _columns(model) and model._meta.managed and model is not User]
 
 
 def fill(account: Account, one: UUID) -> None:

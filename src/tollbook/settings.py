@@ -12,6 +12,7 @@ TOLLBOOK_MAIL             smtp://user:password@host:port (smtps:// for TLS from 
 TOLLBOOK_MAIL_FROM        the sender of mail (default: the operator's email)
 TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT,
                           PAYMENT_INSTRUCTIONS, LOGO (an SVG file for invoices: shapes only, at most 32 KB)
+TOLLBOOK_LATE_DAYS        how many days late a usage event may be sent (default 35); staff may import older ones
 TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
 TOLLBOOK_GATEWAYS         payment gateways offered, comma-separated (default: simulated in the demo, else none)
 """
@@ -177,6 +178,8 @@ GATEWAYS = {
     for name in os.environ.get("TOLLBOOK_GATEWAYS", "simulated" if DEMO else "").split(",")
     if name.strip()
 }
+
+LATE_DAYS = int(os.environ.get("TOLLBOOK_LATE_DAYS", "35"))
 
 _LOGO = os.environ.get("TOLLBOOK_OPERATOR_LOGO")
 OPERATOR = {

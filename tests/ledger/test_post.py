@@ -63,8 +63,11 @@ PLANTED = {
     "wallets_equal_their_entries": "UPDATE wallet SET paid = paid + 0.000001 WHERE type_code = 'outbound'",
     "held_equals_open_holds": "UPDATE wallet SET held = held + 1 WHERE type_code = 'sms'",
     "usage_transfers_equal_their_events": "UPDATE usage_event SET cost = cost + 0.5 WHERE event_id = 'e2'",
-    "every_costly_event_is_debited": "UPDATE usage_event SET transfer_id = NULL WHERE event_id = 'e2'",
-    "every_event_follows_its_rate": "UPDATE usage_event SET rate_cents = 9 WHERE event_id = 'e2'",
+    "every_costly_event_is_debited": "UPDATE usage_event SET transfer_id = gen_random_uuid() WHERE event_id = 'e2'",
+    "every_event_follows_its_rate": "UPDATE usage_event SET rate_id = gen_random_uuid() WHERE event_id = 'e2'",
+    "every_entry_belongs_to_a_transfer": "UPDATE entry SET code = 'revenue:nobody' WHERE code = 'revenue:usage'",
+    "every_moved_wallet_is_there": "UPDATE transfer SET wallet_id = gen_random_uuid() WHERE wallet_seq = 4",
+    "every_shared_value_is_kept": "UPDATE usage_event SET campaign_id = 7 WHERE event_id = 'e2'",
     "sums_equal_events": "UPDATE usage_sum SET events = events - 1",
     "chain_is_intact": "UPDATE transfer SET reference = 'another' WHERE wallet_seq = 3",
     "chain_has_no_gap": "UPDATE transfer SET wallet_seq = 9 WHERE wallet_seq = 4",
@@ -82,4 +85,4 @@ def test_the_audit_finds_a_planted_change_and_names_the_row(db, rule: str) -> No
     found = {finding.rule: finding for finding in audit()}
     assert rule in found
     assert found[rule].account == "northwind"
-    assert found[rule].row.split()[0] in ("transfer", "wallet", "event", "usage")
+    assert found[rule].row.split()[0] in ("transfer", "wallet", "event", "usage", "entry")

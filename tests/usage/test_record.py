@@ -15,9 +15,10 @@ from tests.cast import NOON, a_rate, an_account, funded, wallet
 from tests.model import books
 from tollbook.audit.books import audit
 from tollbook.ledger.tables import Transfer
+from tollbook.usage.batch import Batch
 from tollbook.usage.event import Event
-from tollbook.usage.record import LARGEST_BATCH, record
-from tollbook.usage.tables import UsageEvent, UsageSum
+from tollbook.usage.record import KNOWN, LARGEST_BATCH, NEW, record, record_batch
+from tollbook.usage.tables import UsageEvent, UsageSum, UsageTold
 
 
 def call(id: str = "call-1", seconds: str = "61", **fields: object) -> Event:
@@ -31,7 +32,7 @@ def test_an_event_is_rated_and_debited(db) -> None:
     recorded = record(account.id, [call()])
     assert (recorded.accepted, recorded.cost) == (1, Decimal("0.0132"))
     assert wallet(account).paid == Decimal("99.9868")
-    event = UsageEvent.objects.get(account_id=account.id)
+    event = UsageTold.objects.get(account_id=account.id)
     assert (event.quantity, event.billed_quantity, event.rate_cents, event.cost) == (
         61,
         66,
@@ -113,7 +114,7 @@ def test_what_costs_nothing_is_kept_but_moves_no_money(db) -> None:
     account = an_account()
     a_rate()
     record(account.id, [call(seconds="0")])
-    assert UsageEvent.objects.get(account_id=account.id).transfer_id is None
+    assert UsageEvent.objects.filter(account_id=account.id).count() == 1
     assert not Transfer.objects.filter(account_id=account.id).exists()
     assert audit() == []
 
@@ -200,4 +201,40 @@ def test_any_batches_leave_what_the_plain_model_leaves(db, batches: list, money:
     for kind, expected in oracle.wallets.items():
         stored = wallet(account, kind)
         assert (Fraction(stored.paid), Fraction(stored.granted)) == (expected.paid, expected.granted)
+    assert audit() == []
+
+
+def test_an_event_that_is_too_late_is_refused_but_a_known_one_is_a_duplicate_however_old(db) -> None:
+    account = an_account()
+    a_rate()
+    record(account.id, [call("imported")])
+    week = timedelta(days=7)
+    late = record(account.id, [call("imported"), call("new"), call("imported", seconds="99")], oldest=week)
+    assert (late.accepted, late.duplicates) == (0, 1)
+    assert [(one.index, one.code) for one in late.rejected] == [(1, "too_late"), (2, "event_conflict")]
+
+
+def test_events_of_several_accounts_are_one_transaction_and_each_account_pays_for_its_own(db) -> None:
+    northwind, contoso = an_account("northwind"), an_account("contoso")
+    a_rate()
+    batch = Batch(
+        account_ids=[northwind.id, contoso.id],
+        accounts=[0, 1, 1, 0],
+        ids=["a", "a", "b", "a"],
+        types=["outbound"] * 4,
+        quantities=[60, 120, Decimal("0.5"), 60],
+        occurred=[NOON] * 4,
+        to=["+12125550100"] * 4,
+        sender=[""] * 4,
+        attributes=[b'{"campaign": "x", "note": "y"}', b"", b'{"campaign": "x"}', b""],
+    )
+    outcome = record_batch(batch)
+    assert outcome.states.tolist() == [NEW, NEW, NEW, KNOWN]
+    assert (wallet(northwind).paid, wallet(contoso).paid) == (Decimal("-0.012"), Decimal("-0.0252"))
+    told = {(one.account_id, one.event_id): one.attributes for one in UsageTold.objects.all()}
+    assert told == {
+        (northwind.id, "a"): {"campaign": "x", "note": "y"},
+        (contoso.id, "a"): {},
+        (contoso.id, "b"): {"campaign": "x"},
+    }
     assert audit() == []

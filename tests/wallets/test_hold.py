@@ -20,7 +20,7 @@ from tollbook.postgres.retry import in_transaction
 from tollbook.usage.capture import Item, capture, extend, reserve
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
-from tollbook.usage.tables import UsageEvent
+from tollbook.usage.tables import UsageTold
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, Placed, release
 from tollbook.wallets.tables import Hold, HoldMove, HoldState
@@ -69,7 +69,7 @@ def test_a_call_record_that_comes_first_closes_the_hold_and_the_capture_is_a_dup
     assert wallet(account).held == 0
     assert Hold.objects.get(account_id=account.id).state == "captured"
     assert capture(account, placed.id, seconds(30), NOON, {}).duplicates == 1
-    assert UsageEvent.objects.get(account_id=account.id).hold_id == placed.id
+    assert UsageTold.objects.get(account_id=account.id).hold_id == placed.id
     assert audit() == []
 
 

@@ -1,6 +1,7 @@
 """Recomputes each wallet's hash chain, its running balance, and the digest of what usage transfers consist of."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -8,11 +9,12 @@ from uuid import UUID
 
 from django.db import connection
 
-from tollbook.ledger.chain import GENESIS, Sealed, digest, digest_of_details, instant
+from tollbook.ledger.chain import GENESIS, Sealed, digest, digest_of_details, digest_of_first_details, instant
 from tollbook.postgres.named import load
 
 SQL = load(__file__)
 PAGE = 2_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def broken(account_id: UUID) -> Iterator[tuple[str, str, str]]:
@@ -61,14 +63,24 @@ def _wrong_details(account_id: UUID) -> Iterator[tuple[str, str, str]]:
     events = _stream("details", account_id)
     for transfer_id, rows in groupby(events, key=lambda row: row["transfer_id"]):
         kept = list(rows)
-        lines = (
-            f"{row['event_id']}|{row['type_code']}|{instant(row['occurred_at'])}|"
-            f"{row['billed_quantity']:.6f}|{row['cost']:.6f}"
-            for row in kept
-        )
-        if bytes(kept[0]["detail_digest"] or b"") != digest_of_details(lines):
+        if bytes(kept[0]["detail_digest"] or b"") not in (digest_of_details(map(_line, kept)), _first_digest(kept)):
             yield "details_are_sealed", f"transfer {transfer_id}", "its events are not the ones it was sealed with"
             return
+
+
+def _line(row: dict[str, Any]) -> str:
+    billed, cost = (int(row[name] * 1_000_000) for name in ("billed_quantity", "cost"))
+    at = (row["occurred_at"] - EPOCH) // timedelta(microseconds=1)
+    return f"{row['event_id']}\t{row['type_code']}\t{at}\t{billed}\t{cost}\n"
+
+
+def _first_digest(rows: list[dict[str, Any]]) -> bytes:
+    """How version 0.1 sealed them."""
+    return digest_of_first_details(
+        f"{row['event_id']}|{row['type_code']}|{instant(row['occurred_at'])}|"
+        f"{row['billed_quantity']:.6f}|{row['cost']:.6f}"
+        for row in rows
+    )
 
 
 def _stream(name: str, account_id: UUID) -> Iterator[dict[str, Any]]:

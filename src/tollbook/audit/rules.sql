@@ -45,31 +45,65 @@ HAVING t.balance_before - t.balance_after <> coalesce(sum(u.cost), 0) OR t.detai
 ORDER BY t.id LIMIT 1
 
 -- name: every_costly_event_is_debited
--- An event that costs something points at a usage transfer in the books; one that costs nothing points at none.
-SELECT 'event ' || u.event_id, format('costs %%s, transfer %%s', u.cost, coalesce(u.transfer_id::text, 'none'))
+-- An event that costs something is part of a usage transfer in the books; events without one cost nothing.
+SELECT 'event ' || u.event_id, format('costs %%s; transfer %%s is not in the books', u.cost, u.transfer_id)
 FROM usage_event u LEFT JOIN transfer t ON t.account_id = u.account_id AND t.id = u.transfer_id AND t.kind = 'usage'
-WHERE u.account_id = %(account_id)s AND (u.cost <> 0) <> (t.id IS NOT NULL)
+WHERE u.account_id = %(account_id)s AND u.cost <> 0 AND t.id IS NULL
 ORDER BY u.event_id LIMIT 1
 
+-- name: every_entry_belongs_to_a_transfer
+-- Entries name a transfer in the books and an account of the books that was opened; no foreign key says so at every row.
+SELECT 'entry of transfer ' || e.transfer_id, format('number %%s, %%s: %%s', e.position, e.code,
+       CASE WHEN t.id IS NULL THEN 'there is no such transfer' ELSE 'there is no such account of the books' END)
+FROM entry e
+LEFT JOIN transfer t ON t.account_id = e.account_id AND t.id = e.transfer_id
+LEFT JOIN ledger_account l ON l.account_id = e.account_id AND l.code = e.code
+WHERE e.account_id = %(account_id)s AND (t.id IS NULL OR l.code IS NULL)
+ORDER BY e.transfer_id, e.position LIMIT 1
+
+-- name: every_moved_wallet_is_there
+-- Transfers that move a wallet name one of the account's.
+SELECT 'transfer ' || t.id, format('moves wallet %%s, which the account does not have', t.wallet_id)
+FROM transfer t LEFT JOIN wallet w ON w.account_id = t.account_id AND w.id = t.wallet_id
+WHERE t.account_id = %(account_id)s AND t.wallet_id IS NOT NULL AND w.id IS NULL
+ORDER BY t.id LIMIT 1
+
 -- name: every_event_follows_its_rate
--- An event carries the price of a rate of its type that had begun when it occurred (a rate may be ended for the past later).
-SELECT 'event ' || u.event_id, format('says rate %%s at %%s cents; that rate says %%s for %%s from %%s', u.rate_id, u.rate_cents,
-       r.rate_cents, r.type_code, r.valid_from)
-FROM usage_event u LEFT JOIN rate r ON r.account_id = u.rate_account_id AND r.id = u.rate_id
-WHERE u.account_id = %(account_id)s
-  AND (r.id IS NULL OR r.rate_cents <> u.rate_cents OR r.connect_fee <> u.connect_fee OR r.type_code <> u.type_code
-       OR u.occurred_at < r.valid_from)
+-- An event names a rate of its type that had begun when it occurred (a rate may be ended for the past later), its own account's or the operator's.
+SELECT 'event ' || u.event_id, format('says rate %%s; that rate is for %%s from %%s', u.rate_id, r.type_code, r.valid_from)
+FROM usage_event u
+LEFT JOIN rate r ON r.id = u.rate_id AND r.account_id IN (u.account_id, '00000000-0000-0000-0000-000000000000')
+WHERE u.account_id = %(account_id)s AND (r.id IS NULL OR r.type_code <> u.type_code OR u.occurred_at < r.valid_from)
 ORDER BY u.event_id LIMIT 1
 
 -- name: every_cost_can_be_recomputed
--- An event costs its connect fee and its billed quantity at its rate, rounded once, half away from zero; nothing costs nothing.
-SELECT 'event ' || u.event_id, format('costs %%s; %%s billed at %%s cents and a fee of %%s say otherwise', u.cost, u.billed_quantity,
-       u.rate_cents, u.connect_fee)
-FROM usage_event u JOIN credit_type c ON c.code = u.type_code
+-- An event is billed and costs what its rate says: whole steps of time, a connect fee, rounded once, half away from zero; nothing costs nothing.
+SELECT 'event ' || u.event_id, format('%%s billed as %%s for %%s; its rate of %%s cents and a fee of %%s say otherwise', u.quantity,
+       u.billed_quantity, u.cost, r.rate_cents, r.connect_fee)
+FROM usage_event u
+JOIN rate r ON r.id = u.rate_id AND r.account_id IN (u.account_id, '00000000-0000-0000-0000-000000000000')
+JOIN credit_type c ON c.code = u.type_code
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN u.quantity = 0 THEN 0
+                WHEN c.unit <> 'seconds' THEN u.quantity
+                WHEN u.quantity <= r.initial_seconds THEN r.initial_seconds
+                ELSE r.initial_seconds + ceil((u.quantity - r.initial_seconds) / r.increment_seconds) * r.increment_seconds
+           END AS quantity
+) billed
 WHERE u.account_id = %(account_id)s
-  AND u.cost <> CASE WHEN u.quantity = 0 THEN 0
-                     ELSE round(u.connect_fee + u.billed_quantity * u.rate_cents
-                                / CASE c.unit WHEN 'seconds' THEN 6000 ELSE 100 END, 6) END
+  AND (u.billed_quantity <> billed.quantity
+       OR u.cost <> CASE WHEN u.quantity = 0 THEN 0
+                         ELSE round(r.connect_fee + u.billed_quantity * r.rate_cents
+                                    / CASE c.unit WHEN 'seconds' THEN 6000 ELSE 100 END, 6) END)
+ORDER BY u.event_id LIMIT 1
+
+-- name: every_shared_value_is_kept
+-- Events name a campaign and an agent by numbers that their account has for such values, or none.
+SELECT 'event ' || u.event_id, format('names campaign %%s and agent %%s; not both are kept', u.campaign_id, u.agent_id)
+FROM usage_event u
+LEFT JOIN attribute_value c ON c.account_id = u.account_id AND c.id = u.campaign_id AND c.name = 'campaign'
+LEFT JOIN attribute_value a ON a.account_id = u.account_id AND a.id = u.agent_id AND a.name = 'agent'
+WHERE u.account_id = %(account_id)s AND (u.campaign_id <> 0 AND c.id IS NULL OR u.agent_id <> 0 AND a.id IS NULL)
 ORDER BY u.event_id LIMIT 1
 
 -- name: wallet_moves_equal_their_entries

@@ -6,8 +6,10 @@ The digest of a transfer is SHA-256 over one line of UTF-8 text, fields separate
     posted_at (UTC, microseconds, `2026-11-03T14:02:07.000001Z`) | balance_after | detail digest (hex or empty) |
     entries as `code=amount` joined by `;` in order of position
 
-Amounts are written with exactly 6 decimal places. The detail digest of a usage transfer is SHA-256 over its events'
-lines (`event id|type|occurred_at|billed quantity|cost`, each ended by a line feed), the lines sorted.
+Amounts are written with exactly 6 decimal places. The detail digest of a usage transfer is SHA-256 over a line for each
+of its events, in order of their ids (as bytes), fields separated by tabs, each line ended by a line feed:
+
+    event id, type, occurred_at (microseconds since 1970, UTC), billed quantity and cost (both in millionths)
 """
 
 from collections.abc import Iterable, Sequence
@@ -60,5 +62,10 @@ def digest(previous: bytes, sealed: Sealed) -> bytes:
 
 
 def digest_of_details(lines: Iterable[str]) -> bytes:
-    """The digest of what a transfer consists of: its lines, sorted, each ended by a line feed."""
+    """The digest of what a transfer consists of: its lines in order, each with its line feed."""
+    return sha256("".join(lines).encode()).digest()
+
+
+def digest_of_first_details(lines: Iterable[str]) -> bytes:
+    """As transfers of version 0.1 were sealed: lines of other fields, sorted as a whole, without their line feeds."""
     return sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).digest()

@@ -5,20 +5,29 @@ Rules (double entry): a transfer has at least two entries, none of them zero, th
 and after and is chained to the wallet's transfer before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from tollbook.errors import Conflict
 from tollbook.ledger.chain import GENESIS, Sealed, digest
 from tollbook.postgres.named import load
 
 SQL = load(__file__)
+MOST_REMEMBERED = 100_000
+COLUMNS = (
+    "account_ids", "ids", "posted_ats", "kinds", "references", "descriptions", "actors", "detail_counts",
+    "detail_digests", "wallet_ids", "wallet_seqs", "befores", "afters", "digests",
+)  # fmt: skip
+Row = tuple[Any, ...]
+
+_opened: set[tuple[UUID, str]] = set()
+"""Accounts of the books that are open for sure: they are never closed."""
 
 
 class AlreadyPosted(Conflict):
@@ -63,25 +72,55 @@ class Movement:
     detail_digest: bytes | None = None
 
 
-def post(account_id: UUID, currency: str, movements: Sequence[Movement]) -> datetime:
-    """Write `movements` (at most one per wallet and call) to the books; answers the instant they were posted at.
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A movement in the books of one account, in one currency."""
 
-    Transaction: the caller's; required. Locks: the caller holds the row lock of every wallet that is moved (in id
-    order), which is what makes the chain's order the order of truth. Raises Unbalanced, and AlreadyPosted when a cause
-    is known.
+    account_id: UUID
+    currency: str
+    movement: Movement
+
+
+def post(account_id: UUID, currency: str, movements: Sequence[Movement]) -> datetime:
+    """Write one account's `movements` to the books, as `post_all`; answers the instant they were posted at."""
+    return post_all([Posting(account_id, currency, movement) for movement in movements])
+
+
+def post_all(postings: Sequence[Posting]) -> datetime:
+    """Write movements of any accounts (at most one per wallet and call); answers the instant they were posted at.
+
+    Transaction: the caller's; required. Locks: the caller holds the row lock of every wallet that is moved (in order of
+    account and id), which is what makes the chain's order the order of truth. Raises Unbalanced, and AlreadyPosted when
+    a cause is known.
     """
-    for movement in movements:
-        _check(movement)
-    posted_at, heads = _heads(account_id, [m.wallet.wallet_id for m in movements if m.wallet])
-    rows = [_row(account_id, movement, posted_at, heads) for movement in movements]
+    for posting in postings:
+        _check(posting.movement)
+    posted_at, heads = _heads([(one.account_id, one.movement.wallet.wallet_id) for one in postings if one.movement.wallet])
+    rows = [_row(one.account_id, one.movement, posted_at, heads) for one in postings]
+    _open_accounts({(one.account_id, side.code) for one in postings for side in one.movement.sides})
     with connection.cursor() as cursor:
-        codes = sorted({side.code for movement in movements for side in movement.sides})
-        cursor.execute(SQL["open_accounts"], {"account_id": account_id, "codes": codes})
-        cursor.execute(SQL["insert_transfers"], {"account_id": account_id, **_columns(rows)})
-        if cursor.rowcount != len(movements):
+        cursor.execute(SQL["insert_transfers"], _columns(rows))
+        if cursor.rowcount != len(postings):
             raise AlreadyPosted("This movement of money is in the books already; it was not made again.")
-        cursor.execute(SQL["insert_entries"], _entries(account_id, currency, movements))
+        cursor.execute(SQL["insert_entries"], _entries(postings))
     return posted_at
+
+
+def _open_accounts(codes: set[tuple[UUID, str]]) -> None:
+    """Open the accounts of the books that are named for the first time; remembered once that is sure to be committed."""
+    unknown = sorted(codes - _opened)
+    if not unknown:
+        return
+    with connection.cursor() as cursor:
+        parameters = {"account_ids": [one for one, _ in unknown], "codes": [code for _, code in unknown]}
+        cursor.execute(SQL["open_accounts"], parameters)
+    transaction.on_commit(lambda: _remember(unknown))
+
+
+def _remember(opened: Iterable[tuple[UUID, str]]) -> None:
+    if len(_opened) > MOST_REMEMBERED:
+        _opened.clear()
+    _opened.update(opened)
 
 
 def _check(movement: Movement) -> None:
@@ -95,34 +134,23 @@ def _check(movement: Movement) -> None:
         raise Unbalanced(f"{movement.kind} {movement.reference} moves {moved}, the wallet says otherwise")
 
 
-def _heads(account_id: UUID, wallet_ids: list[UUID]) -> tuple[datetime, dict[UUID, tuple[int, bytes]]]:
-    if not wallet_ids:
+def _heads(wallets: Sequence[tuple[UUID, UUID]]) -> tuple[datetime, dict[UUID, tuple[int, bytes]]]:
+    if not wallets:
         return datetime.now(UTC), {}
     with connection.cursor() as cursor:
-        cursor.execute(SQL["heads"], {"account_id": account_id, "wallet_ids": wallet_ids})
+        account_ids, wallet_ids = zip(*wallets, strict=True)
+        cursor.execute(SQL["heads"], {"account_ids": list(account_ids), "wallet_ids": list(wallet_ids)})
         rows = cursor.fetchall()
-    return rows[0][0], {wallet_id: (seq or 0, bytes(head or GENESIS)) for _, wallet_id, seq, head in rows}
+    return rows[0][0], {wallet_id: (seq or 0, head or GENESIS) for _, wallet_id, seq, head in rows}
 
 
-def _row(
-    account_id: UUID, movement: Movement, posted_at: datetime, heads: dict[UUID, tuple[int, bytes]]
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "ids": movement.id,
-        "posted_ats": posted_at,
-        "kinds": movement.kind,
-        "references": movement.reference,
-        "descriptions": movement.description,
-        "actors": movement.actor,
-        "detail_counts": movement.detail_count,
-        "detail_digests": movement.detail_digest,
-        "wallet_ids": None,
-        "wallet_seqs": None,
-        "befores": None,
-        "afters": None,
-        "digests": None,
-    }
-    return row | (_link(account_id, movement, movement.wallet, posted_at, heads) if movement.wallet else {})
+def _row(account_id: UUID, movement: Movement, posted_at: datetime, heads: dict[UUID, tuple[int, bytes]]) -> Row:
+    wallet = movement.wallet
+    link = _link(account_id, movement, wallet, posted_at, heads) if wallet else (None, None, None, None, None)
+    return (
+        account_id, movement.id, posted_at, movement.kind, movement.reference, movement.description, movement.actor,
+        movement.detail_count, movement.detail_digest, *link,
+    )  # fmt: skip
 
 
 def _link(
@@ -131,7 +159,7 @@ def _link(
     wallet: WalletMove,
     posted_at: datetime,
     heads: dict[UUID, tuple[int, bytes]],
-) -> dict[str, Any]:
+) -> Row:
     seq, previous = heads.pop(wallet.wallet_id)  # a second movement of one wallet in one call is a defect: KeyError
     sealed = Sealed(
         account_id=account_id,
@@ -145,26 +173,18 @@ def _link(
         detail_digest=movement.detail_digest,
         entries=[(side.code, side.amount) for side in movement.sides],
     )
-    return {
-        "wallet_ids": wallet.wallet_id,
-        "wallet_seqs": seq + 1,
-        "befores": wallet.before,
-        "afters": wallet.after,
-        "digests": digest(previous, sealed),
-    }
+    return wallet.wallet_id, seq + 1, wallet.before, wallet.after, digest(previous, sealed)
 
 
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}
+def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
 
 
-def _entries(account_id: UUID, currency: str, movements: Sequence[Movement]) -> dict[str, Any]:
-    sides = [(m.id, position, side) for m in movements for position, side in enumerate(m.sides, 1)]
-    return {
-        "account_id": account_id,
-        "currency": currency,
-        "transfer_ids": [transfer_id for transfer_id, _, _ in sides],
-        "positions": [position for _, position, _ in sides],
-        "codes": [side.code for _, _, side in sides],
-        "amounts": [side.amount for _, _, side in sides],
-    }
+def _entries(postings: Sequence[Posting]) -> dict[str, Any]:
+    sides = [
+        (one.account_id, one.currency, one.movement.id, position, side.code, side.amount)
+        for one in postings
+        for position, side in enumerate(one.movement.sides, 1)
+    ]
+    names = ("account_ids", "currencies", "transfer_ids", "positions", "codes", "amounts")
+    return dict(zip(names, map(list, zip(*sides, strict=True)), strict=True))

@@ -1,36 +1,50 @@
-"""A batch of events in: deduplicated, rated, debited, in the books, in one transaction per account.
+"""A batch of events in: deduplicated, rated, debited, in the books, in one transaction.
 
-The order of locks is the same everywhere: event keys (sorted), wallets (by id), holds, roll-ups (sorted). Whatever
-repeats a batch, after a lost answer or a crash, finds its events known and debits nothing.
+The order of locks is the same everywhere: event keys (sorted), wallets (by account and id), holds, roll-ups (sorted).
+Whatever repeats a batch, after a lost answer or a crash, finds its events known and debits nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from django.db import connection
 
 from tollbook.accounts.account import by_id
-from tollbook.errors import Invalid
-from tollbook.ledger.chain import digest_of_details, instant
+from tollbook.errors import Invalid, TryLater
+from tollbook.ledger.chain import digest_of_details
 from tollbook.money.amount import ZERO
-from tollbook.postgres import wake
-from tollbook.postgres.ids import new_id
+from tollbook.postgres import binary, wake
 from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
-from tollbook.rating.deck import Deck, deck_of
-from tollbook.rating.price import Priced, Terms, price
-from tollbook.usage.event import Event, attributes_json, body_digest, fault_of
-from tollbook.wallets.hold import close, items_of, open_for_events
+from tollbook.rating.deck import versions_now
+from tollbook.usage import attributes
+from tollbook.usage.batch import Batch, of_events
+from tollbook.usage.event import Event
+from tollbook.usage.known import bodies_of
+from tollbook.usage.prepare import Prepared, Rows, prepare
+from tollbook.wallets.hold import close, items_of
 from tollbook.wallets.spend import Debit, spend
 from tollbook.wallets.tables import HoldState
-from tollbook.wallets.wallet import Locked, lock, open_wallets
+from tollbook.wallets.wallet import Locked, lock_all, open_wallets
 
 SQL = load(__file__)
 LARGEST_BATCH = 10_000
+REJECTED, NEW, KNOWN = 0, 1, 2
+QUARTER = timedelta(minutes=15)
+_QUARTER_US = 15 * 60 * 1_000_000
+_ATTEMPTS = 5
+_FIELDS = 14
+_FIXED = [
+    ("occurred_at", binary.INSTANT), ("account_id", binary.UUID16), ("transfer_id", binary.UUID16),
+    ("rate_id", binary.UUID16), ("campaign_id", binary.INTEGER), ("agent_id", binary.INTEGER),
+    ("quantity", binary.DECIMAL), ("billed", binary.DECIMAL), ("cost", binary.DECIMAL),
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,176 +68,274 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
-    """An acceptable event with the terms and the price it got."""
+class Outcome:
+    """What became of each event of a batch, by its place: NEW, KNOWN or REJECTED, and why; and its cost in millionths."""
 
-    index: int
-    event: Event
-    terms: Terms
-    priced: Priced
-    digest: bytes
+    states: np.ndarray
+    cost_micro: np.ndarray
+    rejections: dict[int, Rejection]
+
+    def part(self, start: int, end: int) -> Recorded:
+        """What became of the events from place `start` to before `end`, with places counted from `start`."""
+        states = self.states[start:end]
+        rejected = [
+            Rejection(place - start, one.id, one.code, one.message)
+            for place, one in sorted(self.rejections.items())
+            if start <= place < end
+        ]
+        cost = int(self.cost_micro[start:end].sum())
+        return Recorded(int((states == NEW).sum()), int((states == KNOWN).sum()), rejected, millionths(cost))
 
 
-def record(account_id: UUID, events: Sequence[Event]) -> Recorded:
+def record(account_id: UUID, events: Sequence[Event], oldest: timedelta | None = None) -> Recorded:
     """Take a batch of 1 to 10,000 events of one account. Exactly-once by (account, event id), for ever.
 
     Own transaction, repeated after a deadlock or a lost connection (which is safe: the ids are the same). One bad
-    event never blocks the others: it is in `rejected`, as is a known id with another body (`event_conflict`).
+    event never blocks the others: it is in `rejected`, as is a known id with another body (`event_conflict`), and one
+    that occurred longer than `oldest` ago (None: any age is taken).
     """
-    return in_transaction(lambda: record_within(account_id, events))
+    batch = _batch(account_id, events)
+    return record_batch(batch, oldest).part(0, len(events))
 
 
 def record_within(account_id: UUID, events: Sequence[Event]) -> Recorded:
     """As `record`, inside the caller's transaction, which must hold no wallet lock yet (event keys come first)."""
+    prepared = prepare(_batch(account_id, events), None)
+    return _take(prepared).part(0, len(events))
+
+
+def record_batch(batch: Batch, oldest: timedelta | None = None) -> Outcome:
+    """As `record`, for events of any accounts, all in one transaction."""
+    for _ in range(_ATTEMPTS):
+        prepared = prepare(batch, oldest)
+        done = in_transaction(partial(_take_if_current, prepared))
+        if done is not None:
+            return done
+    raise TryLater("The rates are being changed; send this again in a moment.")
+
+
+def _batch(account_id: UUID, events: Sequence[Event]) -> Batch:
     if len(events) > LARGEST_BATCH:
         raise Invalid(f"A batch has at most {LARGEST_BATCH} events.", field="events")
-    rated, rejected = rate_all(deck_of(account_id), events)
-    new, known, conflicts = _take(account_id, rated) if rated else ([], 0, [])
-    return Recorded(
-        accepted=len(new),
-        duplicates=known,
-        rejected=sorted(rejected + conflicts, key=lambda rejection: rejection.index),
-        cost=sum((one.priced.cost for one in new), ZERO),
-    )
+    return of_events(account_id, events, [attributes.told(event.attributes) for event in events])
 
 
-def rate_all(deck: Deck, events: Sequence[Event]) -> tuple[list[Rated], list[Rejection]]:
-    """Check and rate a batch: what is good (an id may stand in it more than once), and what is rejected."""
-    now = datetime.now(UTC)
-    outcomes = [_rate(deck, index, event, now) for index, event in enumerate(events)]
-    return [one for one in outcomes if isinstance(one, Rated)], [one for one in outcomes if isinstance(one, Rejection)]
+def _take_if_current(prepared: Prepared) -> Outcome | None:
+    """Record, unless a rate was changed since the batch was rated."""
+    if versions_now(prepared.account_ids) != prepared.versions:
+        return None
+    return _take(prepared)
 
 
-def _rate(deck: Deck, index: int, event: Event, now: datetime) -> Rated | Rejection:
-    fault = fault_of(event, deck.types, now)
-    if fault:
-        return Rejection(index, event.id[:200], fault.code, fault.message)
-    terms = deck.find(event.type, event.to, event.occurred_at)
-    if terms is None:
-        where = f" to {event.to}" if event.to else ""
-        return Rejection(index, event.id, "no_rate", f"No rate for {event.type}{where} at that time.")
-    return Rated(index, event, terms, price(terms, event.quantity), body_digest(event))
+def _take(prepared: Prepared) -> Outcome:
+    rows = prepared.rows
+    fresh = _insert(prepared) if len(rows) else np.zeros(0, bool)
+    if fresh.any():
+        _debit(prepared, fresh)
+    return _told(prepared, fresh)
 
 
-def conflict(one: Rated) -> Rejection:
+def _told(prepared: Prepared, fresh: np.ndarray) -> Outcome:
+    """States and rejections by place in the batch; bodies are compared only where an id was known."""
+    rows, batch = prepared.rows, prepared.batch
+    states = np.zeros(len(batch), np.int8)
+    cost = np.zeros(len(batch), np.int64)
+    states[rows.places[fresh]] = NEW
+    cost[rows.places[fresh]] = rows.cost_micro[fresh]
+    rejections = {
+        place: Rejection(place, batch.ids[place][:200], fault.code, fault.message)
+        for place, fault in prepared.faults.items()
+    }
+    asked = [int(rows.places[row]) for row in np.flatnonzero(~fresh)]
+    again = [(place, row) for place, row in prepared.again if fresh[row]]
+    asked += [place for place, row in prepared.again if not fresh[row]] + prepared.late
+    for place, row in again:
+        _tell(prepared, states, rejections, place, rows.body(row))
+    known = bodies_of([(batch.account_ids[batch.accounts[place]], batch.ids[place]) for place in asked])
+    for place in asked:
+        body = known.get((batch.account_ids[batch.accounts[place]], batch.ids[place]))
+        if body is not None:
+            _tell(prepared, states, rejections, place, body)
+    return Outcome(states, cost, rejections)
+
+
+def _tell(
+    prepared: Prepared, states: np.ndarray, rejections: dict[int, Rejection], place: int, known: tuple[Any, ...]
+) -> None:
+    if prepared.body(place) == known:
+        states[place] = KNOWN
+        rejections.pop(place, None)
+    else:
+        rejections[place] = conflict(place, prepared.batch.ids[place])
+
+
+def conflict(place: int, event_id: str) -> Rejection:
     """The rejection of an event whose id is known with another body."""
-    says = "This id was used before for an event with another body."
-    return Rejection(one.index, one.event.id, "event_conflict", says)
+    return Rejection(place, event_id, "event_conflict", "This id was used before for an event with another body.")
 
 
-def _take(account_id: UUID, rated: Sequence[Rated]) -> tuple[list[Rated], int, list[Rejection]]:
-    """Insert and debit what is new; answers it, how many are known, and those that are known with another body."""
-    firsts: dict[str, Rated] = {}
-    for one in rated:
-        firsts.setdefault(one.event.id, one)
-    transfer_ids = {type_code: new_id() for type_code in {one.event.type for one in rated}}
-    holds = open_for_events(account_id, list(firsts))
-    inserted = _insert(account_id, firsts.values(), transfer_ids, holds)
-    new = [firsts[event_id] for event_id in firsts if event_id in inserted]
-    if new:
-        _debit(account_id, new, transfer_ids, holds)
-    bodies = {one.event.id: one.digest for one in new} | known_bodies(account_id, firsts.keys() - inserted)
-    again = [one for one in rated if one.event.id not in inserted or one is not firsts[one.event.id]]
-    conflicts = [conflict(one) for one in again if bodies.get(one.event.id) != one.digest]
-    return new, len(again) - len(conflicts), conflicts
-
-
-def _insert(
-    account_id: UUID, rated: Iterable[Rated], transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]
-) -> set[str]:
+def _insert(prepared: Prepared) -> np.ndarray:
+    """Write what is new; answers which rows are. The count alone says so in the usual case, that all of them are."""
+    rows = prepared.rows
     with connection.wrap_database_errors, connection.cursor() as cursor:
         cursor.execute(SQL["staging"])
         with cursor.copy(SQL["copy_in"]) as copy:
-            for one in rated:
-                copy.write_row(_row(one, transfer_ids, holds))
-        cursor.execute(SQL["insert_new"], {"account_id": account_id})
-        inserted = {row[0] for row in cursor.fetchall()}
-        cursor.execute("DELETE FROM usage_staging")
-    return inserted
+            copy.write(_copied(prepared))
+        cursor.execute(SQL["insert_new"])
+        fresh = np.ones(len(rows), bool)
+        if cursor.rowcount != len(rows):
+            cursor.execute(SQL["found_new"])
+            new = set(cursor.fetchall())
+            keys = zip((prepared.account_ids[account] for account in rows.accounts.tolist()), rows.ids, strict=True)
+            fresh = np.array([key in new for key in keys])
+        cursor.execute(SQL["clear"])
+    return fresh
 
 
-def _row(one: Rated, transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]) -> tuple[Any, ...]:
-    event, terms, priced = one.event, one.terms, one.priced
-    return (
-        event.id, event.type, event.occurred_at, event.quantity, priced.billed, terms.account_id, terms.id,
-        terms.rate_cents, terms.connect_fee, priced.cost, event.to, event.sender, attributes_json(event),
-        transfer_ids[event.type] if priced.cost else None, holds.get(event.id), one.digest,
-    )  # fmt: skip
+def _copied(prepared: Prepared) -> bytes:
+    rows = prepared.rows
+    table = binary.fixed(len(rows), _FIELDS, _FIXED)
+    binary.set_instants(table["occurred_at"], rows.at_us)
+    table["account_id"]["value"] = _bytes16(prepared.account_ids)[rows.accounts]
+    table["transfer_id"]["value"] = _bytes16([group.transfer_id for group in prepared.groups])[rows.groups]
+    table["rate_id"]["value"] = rows.rate_ids
+    table["campaign_id"]["value"] = rows.campaigns
+    table["agent_id"]["value"] = rows.agents
+    binary.set_decimals(table["quantity"], rows.quantity_micro)
+    binary.set_decimals(table["billed"], rows.billed_micro)
+    binary.set_decimals(table["cost"], rows.cost_micro)
+    texts = [[text.encode() for text in column] for column in (rows.ids, rows.types, rows.to, rows.sender)]
+    return binary.HEADER + binary.rows(table, [*texts, [binary.jsonb(own) for own in rows.own]]) + binary.TRAILER
 
 
-def known_bodies(account_id: UUID, event_ids: Collection[str]) -> dict[str, bytes]:
-    """The digests of those of these events that are in the books."""
-    if not event_ids:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["known_bodies"], {"account_id": account_id, "event_ids": list(event_ids)})
-        return {event_id: bytes(digest) for event_id, digest in cursor.fetchall()}
+def _bytes16(ids: Sequence[UUID]) -> np.ndarray:
+    return np.array([np.void(one.bytes) for one in ids], "V16")
 
 
-def _debit(account_id: UUID, new: Sequence[Rated], transfer_ids: Mapping[str, UUID], holds: Mapping[str, UUID]) -> None:
-    """Lock the wallets, close the holds these events were held by, debit, and add to the roll-up."""
-    closing = [holds[event_id] for event_id in sorted({one.event.id for one in new} & set(holds))]
-    held = {item.type_code for hold_id in closing for item in items_of(account_id, hold_id)}
-    wallets = _wallets(account_id, {one.event.type for one in new} | held)
-    for hold_id in closing:
+def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
+    """Close the holds these events were held by, lock the wallets, debit, add to the roll-ups."""
+    sums = _Sums(prepared, fresh)
+    account_ids = sorted({prepared.groups[group].account_id for group in sums.groups})
+    closing = _closing(prepared, account_ids, fresh)
+    held = {(account_id, item.type_code) for account_id, hold in closing for item in items_of(account_id, hold)}
+    wallets = _wallets(
+        held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)}
+    )
+    for account_id, hold_id in closing:
         close(account_id, hold_id, HoldState.CAPTURED, "call record arrived")
-    spend(account_id, wallets, [*_debits(new, transfer_ids)])
-    _add_to_sums(account_id, new)
-    wake.tell(account_id)
+    spend(wallets, sums.debits())
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["add_to_sums"], sums.by_quarter())
+        cursor.execute(SQL["add_to_backlog"], sums.transfers())
+    wake.tell_all(account_ids)
 
 
-def _wallets(account_id: UUID, type_codes: set[str]) -> dict[str, Locked]:
-    wallets = lock(account_id, type_codes)
-    if type_codes - wallets.keys():
-        open_wallets(by_id(account_id))
-        wallets = lock(account_id, type_codes)
+def _closing(prepared: Prepared, account_ids: Sequence[UUID], fresh: np.ndarray) -> list[tuple[UUID, UUID]]:
+    """The open holds of new events. Most accounts of most batches have none, which their wallets tell."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["holding"], {"account_ids": account_ids})
+        holding = {row[0] for row in cursor.fetchall()}
+        if not holding:
+            return []
+        rows = prepared.rows
+        keys = [
+            (account_id, rows.ids[row])
+            for row in np.flatnonzero(fresh).tolist()
+            if (account_id := prepared.account_ids[rows.accounts[row]]) in holding
+        ]
+        of, ids = [account_id for account_id, _ in keys], [event_id for _, event_id in keys]
+        cursor.execute(SQL["open_holds"], {"account_ids": of, "event_ids": ids})
+        return cursor.fetchall()
+
+
+def _wallets(wanted: set[tuple[UUID, str]]) -> dict[tuple[UUID, str], Locked]:
+    wallets = lock_all(wanted)
+    missing = wanted - wallets.keys()
+    if missing:
+        for account_id in sorted({account_id for account_id, _ in missing}):
+            open_wallets(by_id(account_id))
+        wallets |= lock_all(missing)
     return wallets
 
 
-def _debits(new: Sequence[Rated], transfer_ids: Mapping[str, UUID]) -> Iterable[Debit]:
-    for type_code, transfer_id in sorted(transfer_ids.items()):
-        costly = [one for one in new if one.event.type == type_code and one.priced.cost]
-        if costly:
-            yield Debit(
-                transfer_id=transfer_id,
-                type_code=type_code,
-                amount=sum((one.priced.cost for one in costly), ZERO),
-                reference=str(transfer_id),
-                description=f"{len(costly)} event{'s' if len(costly) > 1 else ''}",
-                detail_count=len(costly),
-                detail_digest=digest_of_details(map(detail_line, costly)),
+class _Sums:
+    """What the new rows add up to: by group, which is a debit, and by quarter of an hour. Exact: whole millionths."""
+
+    def __init__(self, prepared: Prepared, fresh: np.ndarray) -> None:
+        rows: Rows = prepared.rows
+        self._prepared = prepared
+        chosen = np.flatnonzero(fresh)
+        self._order = chosen[np.argsort(rows.groups[chosen], kind="stable")]
+        groups = rows.groups[self._order]
+        self._starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+        self.groups: list[int] = groups[self._starts].tolist()
+        self._costs = np.add.reduceat(rows.cost_micro[self._order], self._starts).tolist()
+
+    def debits(self) -> list[Debit]:
+        """A debit for each group that cost something."""
+        lines = self._lines()
+        bounds = [*self._starts.tolist(), len(self._order)]
+        return [
+            Debit(
+                account_id=group.account_id,
+                transfer_id=group.transfer_id,
+                type_code=group.type_code,
+                amount=millionths(cost),
+                reference=str(group.transfer_id),
+                description=f"{end - start} event{'s' if end - start > 1 else ''}",
+                detail_count=end - start,
+                detail_digest=digest_of_details(lines[start:end]),
             )
+            for group, cost, start, end in zip(
+                map(self._prepared.groups.__getitem__, self.groups), self._costs, bounds, bounds[1:], strict=False
+            )
+            if cost
+        ]
+
+    def _lines(self) -> list[str]:
+        """The events as the detail digests of their transfers seal them (see ledger.chain)."""
+        rows, order = self._prepared.rows, self._order
+        places = order.tolist()
+        figures = (rows.at_us[order].tolist(), rows.billed_micro[order].tolist(), rows.cost_micro[order].tolist())
+        ids, types = [rows.ids[place] for place in places], [rows.types[place] for place in places]
+        columns = zip(ids, types, *figures, strict=True)
+        return [f"{id}\t{type}\t{at}\t{billed}\t{cost}\n" for id, type, at, billed, cost in columns]
+
+    def by_quarter(self) -> dict[str, list[Any]]:
+        """Counts and sums for each account, type and quarter of an hour, sorted by these."""
+        rows = self._prepared.rows
+        order = self._order[np.argsort(rows.at_us[self._order], kind="stable")]
+        order = order[np.argsort(rows.groups[order], kind="stable")]
+        groups, quarters = rows.groups[order], rows.at_us[order] // _QUARTER_US
+        starts = np.flatnonzero(np.r_[True, (groups[1:] != groups[:-1]) | (quarters[1:] != quarters[:-1])])
+        counts = np.diff(np.r_[starts, len(order)]).tolist()
+        of = [self._prepared.groups[group] for group in groups[starts].tolist()]
+        figures = [
+            [millionths(total) for total in np.add.reduceat(column[order], starts).tolist()]
+            for column in (rows.quantity_micro, rows.billed_micro, rows.cost_micro)
+        ]
+        lines = zip(of, quarters[starts].tolist(), counts, *figures, strict=True)
+        ordered = sorted(lines, key=lambda line: (line[0].account_id, line[0].type_code, line[1]))
+        told = [
+            (group.account_id, group.type_code, _EPOCH + quarter * QUARTER, *rest) for group, quarter, *rest in ordered
+        ]
+        names = ("account_ids", "type_codes", "quarters", "events", "quantities", "billed", "costs")
+        return dict(zip(names, map(list, zip(*told, strict=True)), strict=True))
+
+    def transfers(self) -> dict[str, list[UUID]]:
+        """Account and id of each group's transfer."""
+        groups = [self._prepared.groups[group] for group in self.groups]
+        return {"account_ids": [one.account_id for one in groups], "transfer_ids": [one.transfer_id for one in groups]}
 
 
-def detail_line(one: Rated) -> str:
-    """An event as the detail digest of its transfer seals it (see ledger.chain)."""
-    return f"{one.event.id}|{one.event.type}|{instant(one.event.occurred_at)}|{one.priced.billed:.6f}|{one.priced.cost:.6f}"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _add_to_sums(account_id: UUID, new: Sequence[Rated]) -> None:
-    sums: dict[tuple[str, datetime], list[Decimal]] = {}
-    for one in new:
-        row = sums.setdefault((one.event.type, quarter_of(one.event.occurred_at)), [ZERO] * 4)
-        for place, value in enumerate((Decimal(1), one.event.quantity, one.priced.billed, one.priced.cost)):
-            row[place] += value
-    keys = sorted(sums)
-    columns = list(zip(*(sums[key] for key in keys), strict=True))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["add_to_sums"],
-            {
-                "account_id": account_id,
-                "type_codes": [type_code for type_code, _ in keys],
-                "quarters": [quarter for _, quarter in keys],
-                "events": [int(count) for count in columns[0]],
-                "quantities": list(columns[1]),
-                "billed": list(columns[2]),
-                "costs": list(columns[3]),
-            },
-        )
+def millionths(value: int) -> Decimal:
+    """Whole millionths as a decimal with 6 places."""
+    return Decimal(value).scaleb(-6)
 
 
 def quarter_of(at: datetime) -> datetime:
     """The quarter of an hour (UTC) that `at` falls into."""
-    utc = at.astimezone(UTC)
-    return utc - timedelta(minutes=utc.minute % 15, seconds=utc.second, microseconds=utc.microsecond)
+    return _EPOCH + (at - _EPOCH) // QUARTER * QUARTER

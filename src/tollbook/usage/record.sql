@@ -1,43 +1,62 @@
 -- name: staging
--- A private table of this connection, emptied at every commit: COPY is the fastest way in, and only the INSERT below touches the keyed table.
+-- A private table of this connection: COPY is the fastest way in, and only the INSERT below touches the keyed table.
 CREATE TEMPORARY TABLE IF NOT EXISTS usage_staging (
-    event_id text NOT NULL, type_code text NOT NULL, occurred_at timestamptz NOT NULL, quantity numeric NOT NULL,
-    billed_quantity numeric NOT NULL, rate_account_id uuid NOT NULL, rate_id uuid NOT NULL, rate_cents numeric NOT NULL,
-    connect_fee numeric NOT NULL, cost numeric NOT NULL, destination text NOT NULL, sender text NOT NULL,
-    attributes jsonb NOT NULL, transfer_id uuid, hold_id uuid, body_digest bytea NOT NULL
+    occurred_at timestamptz NOT NULL, account_id uuid NOT NULL, transfer_id uuid NOT NULL, rate_id uuid NOT NULL,
+    campaign_id integer NOT NULL, agent_id integer NOT NULL, quantity numeric(20, 6) NOT NULL, billed_quantity numeric(20, 6) NOT NULL,
+    cost numeric(20, 6) NOT NULL, event_id varchar(200) COLLATE "C" NOT NULL, type_code varchar(32) COLLATE "C" NOT NULL,
+    destination varchar(64) NOT NULL, sender varchar(64) NOT NULL, attributes jsonb NOT NULL
 ) ON COMMIT DELETE ROWS
 
 -- name: copy_in
--- The batch, streamed.
-COPY usage_staging (event_id, type_code, occurred_at, quantity, billed_quantity, rate_account_id, rate_id, rate_cents,
-                    connect_fee, cost, destination, sender, attributes, transfer_id, hold_id, body_digest) FROM STDIN
+-- The batch, with every value as the server keeps it, in order of account and id.
+COPY usage_staging (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, quantity, billed_quantity, cost,
+                    event_id, type_code, destination, sender, attributes) FROM STDIN (FORMAT binary)
 
 -- name: insert_new
--- Deduplication, for ever and in the debit's own transaction: what is new comes back; sorted, so that two batches with the same ids wait for each other in one order.
-INSERT INTO usage_event (account_id, event_id, type_code, occurred_at, received_at, quantity, billed_quantity,
-                         rate_account_id, rate_id, rate_cents, connect_fee, cost, "to", sender, attributes, transfer_id,
-                         hold_id, body_digest)
-SELECT %(account_id)s, event_id, type_code, occurred_at, transaction_timestamp(), quantity, billed_quantity,
-       rate_account_id, rate_id, rate_cents, connect_fee, cost, destination, sender, attributes, transfer_id,
-       hold_id, body_digest
+-- Deduplication, for ever and in the debit's own transaction. The rows come in the order in which they were copied, which is that of the keys, so that two batches with the same ids wait for each other in one order.
+INSERT INTO usage_event (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, event_id, type_code, quantity,
+                         billed_quantity, cost, "to", sender, attributes)
+SELECT occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, event_id, type_code, quantity,
+       billed_quantity, cost, destination, sender, attributes
 FROM usage_staging
-ORDER BY event_id
 ON CONFLICT (account_id, event_id) DO NOTHING
-RETURNING event_id
 
--- name: known_bodies
--- The digests of events that were there already, to tell a repetition from a conflict.
-SELECT event_id, body_digest FROM usage_event WHERE account_id = %(account_id)s AND event_id = ANY(%(event_ids)s)
+-- name: found_new
+-- Which rows of the batch were new: those that carry the batch's own transfer; asked only when the count says that some were not.
+SELECT staged.account_id, staged.event_id
+FROM usage_staging AS staged
+JOIN usage_event AS event ON event.account_id = staged.account_id AND event.event_id = staged.event_id
+WHERE event.transfer_id = staged.transfer_id
+
+-- name: clear
+-- Room for another batch of the same transaction.
+DELETE FROM usage_staging
+
+-- name: holding
+-- Accounts that hold anything at all.
+SELECT DISTINCT account_id FROM wallet WHERE account_id = ANY(%(account_ids)s::uuid[]) AND held > 0
+
+-- name: open_holds
+-- The open holds of these events, in the order in which they will be closed.
+SELECT hold.account_id, hold.id
+FROM unnest(%(account_ids)s::uuid[], %(event_ids)s::text[]) AS asked (account_id, event_id)
+JOIN hold ON hold.account_id = asked.account_id AND hold.event_id = asked.event_id AND hold.state = 'open'
+ORDER BY hold.account_id, hold.id
 
 -- name: add_to_sums
 -- The roll-up by quarter of an hour, in step with the events because it is the same transaction; sorted for one lock order.
 INSERT INTO usage_sum (account_id, type_code, quarter_at, events, quantity, billed_quantity, cost)
-SELECT %(account_id)s, s.type_code, s.quarter_at, s.events, s.quantity, s.billed, s.cost
-FROM unnest(%(type_codes)s::text[], %(quarters)s::timestamptz[], %(events)s::bigint[], %(quantities)s::numeric[],
-            %(billed)s::numeric[], %(costs)s::numeric[]) AS s (type_code, quarter_at, events, quantity, billed, cost)
-ORDER BY s.type_code, s.quarter_at
+SELECT s.account_id, s.type_code, s.quarter_at, s.events, s.quantity, s.billed, s.cost
+FROM unnest(%(account_ids)s::uuid[], %(type_codes)s::text[], %(quarters)s::timestamptz[], %(events)s::bigint[],
+            %(quantities)s::numeric[], %(billed)s::numeric[], %(costs)s::numeric[])
+     AS s (account_id, type_code, quarter_at, events, quantity, billed, cost)
 ON CONFLICT (account_id, type_code, quarter_at) DO UPDATE
 SET events = usage_sum.events + excluded.events,
     quantity = usage_sum.quantity + excluded.quantity,
     billed_quantity = usage_sum.billed_quantity + excluded.billed_quantity,
     cost = usage_sum.cost + excluded.cost
+
+-- name: add_to_backlog
+-- What the roll-ups by attribute are owed, in the same transaction, so that none is forgotten.
+INSERT INTO usage_backlog (account_id, transfer_id)
+SELECT account_id, transfer_id FROM unnest(%(account_ids)s::uuid[], %(transfer_ids)s::uuid[]) AS owed (account_id, transfer_id)

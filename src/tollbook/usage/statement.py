@@ -21,7 +21,7 @@ from tollbook.postgres.named import load
 from tollbook.rating.deck import terms_of
 from tollbook.rating.price import Terms, price
 from tollbook.rating.tables import CreditType, Rate
-from tollbook.usage.tables import UsageEvent
+from tollbook.usage.tables import UsageEvent, UsageTold
 
 SQL = load(__file__)
 MOST_ROWS = 5_000
@@ -54,7 +54,7 @@ class Used:
     cost: Decimal
     to: str
     sender: str
-    transfer_id: UUID | None
+    transfer_id: UUID
     hold_id: UUID | None
 
     @property
@@ -203,12 +203,12 @@ def newest(
 def event(account_id: UUID, event_id: str) -> Opened:
     """One event, opened. Raises NotFound, also for another account's."""
     known = event_id.isprintable()  # as every id that was ever taken; others would upset the database
-    row = UsageEvent.objects.filter(account_id=account_id, event_id=event_id).first() if known else None
+    row = UsageTold.objects.filter(account_id=account_id, event_id=event_id).first() if known else None
     if row is None:
         raise NotFound("There is no such event in this account.")
     unit = CreditType.objects.values_list("unit", flat=True).get(code=row.type_code)
     terms = terms_of(Rate.objects.get(account_id=row.rate_account_id, id=row.rate_id), unit)
-    transfer = Transfer.objects.filter(account_id=account_id, id=row.transfer_id).first() if row.transfer_id else None
+    transfer = Transfer.objects.filter(account_id=account_id, id=row.transfer_id).first()
     return Opened(_told(row), unit, row.attributes, terms, price(terms, row.quantity).cost, transfer)
 
 
@@ -219,7 +219,7 @@ def events_of_holds(account_id: UUID, type_code: str, held_for: Sequence[str]) -
     return {} if events is None else {ids[id]: id for id in events.values_list("event_id", flat=True)}
 
 
-def _told(row: UsageEvent) -> Used:
+def _told(row: UsageTold) -> Used:
     return Used(
         row.event_id, row.type_code, row.occurred_at, row.received_at, row.quantity, row.billed_quantity, row.rate_cents,
         row.connect_fee, row.cost, row.to, row.sender, row.transfer_id, row.hold_id,

@@ -8,56 +8,75 @@ GROUP BY type_code, day
 
 -- name: of_transfer
 -- What one debit consists of; a debit has 10,000 events at most, so counting off a page is cheap.
-SELECT event_id, type_code, occurred_at, received_at, quantity, billed_quantity, rate_cents, connect_fee, cost, "to",
-       sender, transfer_id, hold_id
-FROM usage_event
-WHERE account_id = %(account_id)s AND transfer_id = %(transfer_id)s
-ORDER BY occurred_at, event_id
-LIMIT %(limit)s OFFSET %(offset)s
+SELECT told.event_id, told.type_code, told.occurred_at, told.received_at, told.quantity, told.billed_quantity, told.rate_cents,
+       told.connect_fee, told.cost, told."to", told.sender, told.transfer_id, told.hold_id
+FROM (
+    SELECT account_id, event_id FROM usage_event
+    WHERE account_id = %(account_id)s AND transfer_id = %(transfer_id)s
+    ORDER BY occurred_at, event_id
+    LIMIT %(limit)s OFFSET %(offset)s
+) AS page
+JOIN usage_told AS told ON told.account_id = page.account_id AND told.event_id = page.event_id
+ORDER BY told.occurred_at, told.event_id
 
 -- name: older
--- The newest events of a type before a key, along the index by time; a search by id or number is exact.
-SELECT event_id, type_code, occurred_at, received_at, quantity, billed_quantity, rate_cents, connect_fee, cost, "to",
-       sender, transfer_id, hold_id
-FROM usage_event
-WHERE account_id = %(account_id)s AND type_code = %(type_code)s
-  AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
-  AND occurred_at < coalesce(%(until)s::timestamptz, 'infinity')
-  AND occurred_at <= coalesce(%(at)s::timestamptz, 'infinity')
-  AND (%(at)s::timestamptz IS NULL OR (occurred_at, event_id) < (%(at)s::timestamptz, %(id)s::text))
-  AND (%(text)s::text = '' OR event_id = %(text)s::text OR "to" = %(text)s::text OR sender = %(text)s::text)
-ORDER BY occurred_at DESC, event_id DESC
-LIMIT %(limit)s
+-- The newest events of a type before a key. The index keeps minutes, many events under one key, so a page sorts the events of a minute or few; a search by id or number is exact.
+SELECT told.event_id, told.type_code, told.occurred_at, told.received_at, told.quantity, told.billed_quantity, told.rate_cents,
+       told.connect_fee, told.cost, told."to", told.sender, told.transfer_id, told.hold_id
+FROM (
+    SELECT account_id, event_id FROM usage_event
+    WHERE account_id = %(account_id)s AND type_code = %(type_code)s
+      AND date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') >= coalesce(date_bin('1 minute', %(since)s::timestamptz, '2000-01-01 00:00:00+00'), '-infinity')
+      AND date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') <= coalesce(date_bin('1 minute', least(%(until)s::timestamptz, %(at)s::timestamptz), '2000-01-01 00:00:00+00'), 'infinity')
+      AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
+      AND occurred_at < coalesce(%(until)s::timestamptz, 'infinity')
+      AND (%(at)s::timestamptz IS NULL OR (occurred_at, event_id) < (%(at)s::timestamptz, %(id)s::text))
+      AND (%(text)s::text = '' OR event_id = %(text)s::text OR "to" = %(text)s::text OR sender = %(text)s::text)
+    ORDER BY date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') DESC, occurred_at DESC, event_id DESC
+    LIMIT %(limit)s
+) AS page
+JOIN usage_told AS told ON told.account_id = page.account_id AND told.event_id = page.event_id
+ORDER BY told.occurred_at DESC, told.event_id DESC
 
 -- name: newer
 -- The events of a type right after a key, oldest first: the way back to the page before.
-SELECT event_id, type_code, occurred_at, received_at, quantity, billed_quantity, rate_cents, connect_fee, cost, "to",
-       sender, transfer_id, hold_id
-FROM usage_event
-WHERE account_id = %(account_id)s AND type_code = %(type_code)s
-  AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
-  AND occurred_at < coalesce(%(until)s::timestamptz, 'infinity')
-  AND occurred_at >= %(at)s::timestamptz
-  AND (occurred_at, event_id) > (%(at)s::timestamptz, %(id)s::text)
-  AND (%(text)s::text = '' OR event_id = %(text)s::text OR "to" = %(text)s::text OR sender = %(text)s::text)
-ORDER BY occurred_at, event_id
-LIMIT %(limit)s
-
--- name: newest_of_types
--- The newest events of several types before a key: one walk along the index by time for each type, merged, because no index orders the events of all types together (the busiest table has as few as possible).
-SELECT event.*
-FROM unnest(%(type_codes)s::text[]) AS type (code)
-CROSS JOIN LATERAL (
-    SELECT event_id, type_code, occurred_at, received_at, quantity, billed_quantity, rate_cents, connect_fee, cost, "to",
-           sender, transfer_id, hold_id
-    FROM usage_event
-    WHERE account_id = %(account_id)s AND type_code = type.code
+SELECT told.event_id, told.type_code, told.occurred_at, told.received_at, told.quantity, told.billed_quantity, told.rate_cents,
+       told.connect_fee, told.cost, told."to", told.sender, told.transfer_id, told.hold_id
+FROM (
+    SELECT account_id, event_id FROM usage_event
+    WHERE account_id = %(account_id)s AND type_code = %(type_code)s
+      AND date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') >= date_bin('1 minute', greatest(%(since)s::timestamptz, %(at)s::timestamptz), '2000-01-01 00:00:00+00')
+      AND date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') <= coalesce(date_bin('1 minute', %(until)s::timestamptz, '2000-01-01 00:00:00+00'), 'infinity')
       AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
       AND occurred_at < coalesce(%(until)s::timestamptz, 'infinity')
-      AND occurred_at <= coalesce(%(at)s::timestamptz, 'infinity')
-      AND (%(at)s::timestamptz IS NULL OR (occurred_at, event_id) < (%(at)s::timestamptz, %(id)s::text))
-    ORDER BY occurred_at DESC, event_id DESC
+      AND (occurred_at, event_id) > (%(at)s::timestamptz, %(id)s::text)
+      AND (%(text)s::text = '' OR event_id = %(text)s::text OR "to" = %(text)s::text OR sender = %(text)s::text)
+    ORDER BY date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00'), occurred_at, event_id
     LIMIT %(limit)s
-) AS event
-ORDER BY event.occurred_at DESC, event.event_id DESC
-LIMIT %(limit)s
+) AS page
+JOIN usage_told AS told ON told.account_id = page.account_id AND told.event_id = page.event_id
+ORDER BY told.occurred_at, told.event_id
+
+-- name: newest_of_types
+-- The newest events of several types before a key: one walk along the index for each type, merged, because no index orders the events of all types together (the busiest table has as few as possible).
+SELECT told.event_id, told.type_code, told.occurred_at, told.received_at, told.quantity, told.billed_quantity, told.rate_cents,
+       told.connect_fee, told.cost, told."to", told.sender, told.transfer_id, told.hold_id
+FROM (
+    SELECT event.account_id, event.event_id
+    FROM unnest(%(type_codes)s::text[]) AS type (code)
+    CROSS JOIN LATERAL (
+        SELECT account_id, event_id, occurred_at FROM usage_event
+        WHERE account_id = %(account_id)s AND type_code = type.code
+          AND date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') >= coalesce(date_bin('1 minute', %(since)s::timestamptz, '2000-01-01 00:00:00+00'), '-infinity')
+          AND date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') <= coalesce(date_bin('1 minute', least(%(until)s::timestamptz, %(at)s::timestamptz), '2000-01-01 00:00:00+00'), 'infinity')
+          AND occurred_at >= coalesce(%(since)s::timestamptz, '-infinity')
+          AND occurred_at < coalesce(%(until)s::timestamptz, 'infinity')
+          AND (%(at)s::timestamptz IS NULL OR (occurred_at, event_id) < (%(at)s::timestamptz, %(id)s::text))
+        ORDER BY date_bin('1 minute', occurred_at, '2000-01-01 00:00:00+00') DESC, occurred_at DESC, event_id DESC
+        LIMIT %(limit)s
+    ) AS event
+    ORDER BY event.occurred_at DESC, event.event_id DESC
+    LIMIT %(limit)s
+) AS page
+JOIN usage_told AS told ON told.account_id = page.account_id AND told.event_id = page.event_id
+ORDER BY told.occurred_at DESC, told.event_id DESC

@@ -6,10 +6,37 @@ MONEY = {"max_digits": 20, "decimal_places": 6}
 
 
 class UsageEvent(models.Model):
-    """One debited event: what the sender told, what it was rated with, what it cost (6 places, account's currency).
+    """One debited event: what the sender told, the rate it was rated with, what it cost (6 places, account's currency).
 
-    `body_digest` covers type, quantity, occurred_at, to and sender, so that the same id with another body is noticed.
+    The busiest table, so it repeats nothing that stands elsewhere (`UsageTold` joins it): prices stand in the rate, the
+    attributes that many events share in an `AttributeValue` (0: none), the instant of receipt in `transfer_id`. That is
+    the debit it is part of, or, when all of its batch cost nothing, only the name of that batch. The table also has an
+    index by account, type and minute, of an expression: equal keys are kept once.
     """
+
+    pk = models.CompositePrimaryKey("account_id", "event_id")
+    account_id = models.UUIDField()
+    event_id = models.CharField(max_length=200, db_collation="C")
+    type_code = models.CharField(max_length=32, db_collation="C")
+    occurred_at = models.DateTimeField()
+    quantity = models.DecimalField(max_digits=20, decimal_places=6)
+    billed_quantity = models.DecimalField(max_digits=20, decimal_places=6)
+    rate_id = models.UUIDField()
+    cost = models.DecimalField(**MONEY)
+    to = models.CharField(max_length=64, blank=True)
+    sender = models.CharField(max_length=64, blank=True)
+    campaign_id = models.IntegerField(default=0)
+    agent_id = models.IntegerField(default=0)
+    attributes = models.JSONField(default=dict)
+    transfer_id = models.UUIDField()
+
+    class Meta:
+        db_table = "usage_event"
+        indexes = [models.Index(fields=["account_id", "transfer_id"], name="usage_of_transfer")]
+
+
+class UsageTold(models.Model):
+    """An event as it is told: with the price it was rated at, all its attributes, and the hold it closed. A view."""
 
     pk = models.CompositePrimaryKey("account_id", "event_id")
     account_id = models.UUIDField()
@@ -24,19 +51,40 @@ class UsageEvent(models.Model):
     rate_cents = models.DecimalField(max_digits=14, decimal_places=6)
     connect_fee = models.DecimalField(**MONEY)
     cost = models.DecimalField(**MONEY)
-    to = models.CharField(max_length=64, blank=True)
-    sender = models.CharField(max_length=64, blank=True)
-    attributes = models.JSONField(default=dict)
-    transfer_id = models.UUIDField(null=True)
+    to = models.CharField(max_length=64)
+    sender = models.CharField(max_length=64)
+    attributes = models.JSONField()
+    transfer_id = models.UUIDField()
     hold_id = models.UUIDField(null=True)
-    body_digest = models.BinaryField(max_length=16)
 
     class Meta:
-        db_table = "usage_event"
-        indexes = [
-            models.Index(fields=["account_id", "transfer_id"], name="usage_of_transfer"),
-            models.Index(fields=["account_id", "type_code", "-occurred_at"], name="usage_by_time"),
-        ]
+        db_table = "usage_told"
+        managed = False
+
+
+class AttributeValue(models.Model):
+    """A value that many events share, such as a campaign's name, kept once. `id` is the database's own count."""
+
+    pk = models.CompositePrimaryKey("account_id", "id")
+    account_id = models.UUIDField()
+    id = models.IntegerField()
+    name = models.CharField(max_length=16)
+    value = models.CharField(max_length=100)
+
+    class Meta:
+        db_table = "attribute_value"
+        constraints = [models.UniqueConstraint(fields=["account_id", "name", "value"], name="one_value_of_a_name")]
+
+
+class UsageBacklog(models.Model):
+    """A batch of events that the roll-ups by attribute don't hold yet; goes in the transaction in which they do."""
+
+    pk = models.CompositePrimaryKey("account_id", "transfer_id")
+    account_id = models.UUIDField()
+    transfer_id = models.UUIDField()
+
+    class Meta:
+        db_table = "usage_backlog"
 
 
 class UsageSum(models.Model):

@@ -1,13 +1,13 @@
 """Debit for usage. What happened is always debited, even below zero: an event is a fact. Granted credit goes first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
 
-from tollbook.ledger.post import Movement, Side, WalletMove, post
+from tollbook.ledger.post import Movement, Posting, Side, WalletMove, post_all
 from tollbook.money.amount import ZERO
 from tollbook.postgres.named import load
 from tollbook.wallets.wallet import Locked, code_of
@@ -17,8 +17,12 @@ SQL = load(__file__)
 
 @dataclass(frozen=True, slots=True)
 class Debit:
-    """The sum of one batch on one wallet: becomes the transfer `transfer_id`. `amount` > 0, account's currency, 6 places."""
+    """The sum of one batch on one wallet: becomes the transfer `transfer_id`. `amount` in the account's currency, 6 places.
 
+    An `amount` below zero gives back what a correction took off usage; never zero.
+    """
+
+    account_id: UUID
     transfer_id: UUID
     type_code: str
     amount: Decimal
@@ -28,46 +32,47 @@ class Debit:
     detail_digest: bytes
 
 
-def spend(account_id: UUID, wallets: dict[str, Locked], debits: Sequence[Debit]) -> None:
+def spend(wallets: Mapping[tuple[UUID, str], Locked], debits: Sequence[Debit]) -> None:
     """Debit each wallet once and post the transfers (Dr wallet, Cr revenue:usage).
 
-    Transaction: the caller's. Locks: the caller holds `wallets` by `wallet.lock` (id order); at most one debit each.
-    Never refuses, never waits for a refill.
+    Transaction: the caller's. Locks: the caller holds `wallets` by `wallet.lock_all` (order of account and id); at most
+    one debit each. Never refuses, never waits for a refill.
     """
     if not debits:
         return
-    taken = [_purses(wallets[debit.type_code], debit.amount) for debit in debits]
+    locked = [wallets[debit.account_id, debit.type_code] for debit in debits]
+    taken = [_purses(wallet, debit.amount) for wallet, debit in zip(locked, debits, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
             SQL["debit"],
             {
-                "account_id": account_id,
-                "ids": [wallets[debit.type_code].id for debit in debits],
+                "account_ids": [debit.account_id for debit in debits],
+                "ids": [wallet.id for wallet in locked],
                 "granted": [granted for granted, _ in taken],
                 "paid": [paid for _, paid in taken],
             },
         )
-    currency = next(iter(wallets.values())).currency
-    movements = [_movement(wallets[d.type_code], d, *purses) for d, purses in zip(debits, taken, strict=True)]
-    post(account_id, currency, movements)
+    post_all(
+        [
+            Posting(debit.account_id, wallet.currency, _movement(wallet, debit, *purses))
+            for wallet, debit, purses in zip(locked, debits, taken, strict=True)
+        ]
+    )
 
 
 def _purses(wallet: Locked, amount: Decimal) -> tuple[Decimal, Decimal]:
-    granted = min(wallet.granted, amount)
+    granted = max(min(wallet.granted, amount), ZERO)
     return granted, amount - granted
 
 
 def _movement(wallet: Locked, debit: Debit, granted: Decimal, paid: Decimal) -> Movement:
-    sides = [
-        Side(code_of(wallet.type_code, "granted"), granted),
-        Side(code_of(wallet.type_code, "paid"), paid),
-        Side("revenue:usage", -debit.amount),
-    ]
+    sides = [Side(code_of(wallet.type_code, "granted"), granted)] if granted else []
+    sides += [Side(code_of(wallet.type_code, "paid"), paid)] if paid else []
     return Movement(
         id=debit.transfer_id,
         kind="usage",
         reference=debit.reference,
-        sides=[side for side in sides if side.amount != ZERO],
+        sides=[*sides, Side("revenue:usage", -debit.amount)],
         description=debit.description,
         wallet=WalletMove(wallet.id, wallet.balance, wallet.balance - debit.amount),
         detail_count=debit.detail_count,

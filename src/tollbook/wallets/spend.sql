@@ -4,5 +4,5 @@ UPDATE wallet
 SET granted = wallet.granted - taken.granted,
     paid = wallet.paid - taken.paid,
     spent_since_funding = wallet.spent_since_funding + taken.granted + taken.paid
-FROM unnest(%(ids)s::uuid[], %(granted)s::numeric[], %(paid)s::numeric[]) AS taken (id, granted, paid)
-WHERE wallet.account_id = %(account_id)s AND wallet.id = taken.id
+FROM unnest(%(account_ids)s::uuid[], %(ids)s::uuid[], %(granted)s::numeric[], %(paid)s::numeric[]) AS taken (account_id, id, granted, paid)
+WHERE wallet.account_id = taken.account_id AND wallet.id = taken.id

@@ -52,6 +52,15 @@ def lock(account_id: UUID, type_codes: Collection[str]) -> dict[str, Locked]:
     return {row[1]: Locked(*row) for row in rows}
 
 
+def lock_all(wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], Locked]:
+    """Lock wallets of any accounts, in order of account and id, until the transaction ends; those that exist, by account
+    and type."""
+    account_ids, type_codes = zip(*sorted(wanted), strict=True) if wanted else ((), ())
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["lock_all"], {"account_ids": list(account_ids), "type_codes": list(type_codes)})
+        return {(row[0], row[2]): Locked(*row[1:]) for row in cursor.fetchall()}
+
+
 def of_account(account_id: UUID) -> list[Wallet]:
     """The account's wallets in the order of the credit types."""
     order = dict(CreditType.objects.values_list("code", "position"))

@@ -12,3 +12,11 @@ FROM wallet
 WHERE account_id = %(account_id)s AND type_code = ANY(%(type_codes)s)
 ORDER BY id
 FOR NO KEY UPDATE
+
+-- name: lock_all
+-- As lock, for wallets of any accounts; the order is the same, so the two never wait for each other in a circle.
+SELECT wallet.account_id, wallet.id, wallet.type_code, wallet.currency, wallet.paid, wallet.granted, wallet.held
+FROM unnest(%(account_ids)s::uuid[], %(type_codes)s::text[]) AS wanted (account_id, type_code)
+JOIN wallet ON wallet.account_id = wanted.account_id AND wallet.type_code = wanted.type_code
+ORDER BY wallet.account_id, wallet.id
+FOR NO KEY UPDATE OF wallet

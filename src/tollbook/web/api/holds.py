@@ -14,7 +14,7 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
 from tollbook.usage import capture as captures
 from tollbook.usage.capture import Extend, Item, Reserve
-from tollbook.usage.tables import UsageEvent
+from tollbook.usage.tables import UsageTold
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import Placed
 from tollbook.web.api import idempotency
@@ -188,7 +188,7 @@ def _bare(quantity: Decimal | None, amount: Decimal | None) -> Item | None:
 
 
 def _debits(account: Account, event_ids: Sequence[str]) -> list[DebitAnswer]:
-    events = UsageEvent.objects.filter(account_id=account.id, event_id__in=event_ids).order_by("event_id")
+    events = UsageTold.objects.filter(account_id=account.id, event_id__in=event_ids).order_by("event_id")
     return [
         DebitAnswer(
             id=one.event_id,

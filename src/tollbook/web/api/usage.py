@@ -6,10 +6,12 @@ some accounts are recorded: the sender repeats the whole, and what is known coun
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from litestar import Request, post
 from litestar.params import RawBody
 
@@ -57,7 +59,7 @@ def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer
     parts, rejected = _sorted_out(pieces, request.auth)
     answer = UsageAnswer(0, 0, rejected)
     for account_id, part in parts.items():
-        _add(answer, part, record(account_id, part.events))
+        _add(answer, part, record(account_id, part.events, timedelta(days=settings.LATE_DAYS)))
     answer.rejected.sort(key=lambda rejection: rejection.index)
     return answer
 

@@ -11,7 +11,7 @@ from django.urls import path
 from tollbook.accounts.tables import Account, User
 from tollbook.invoicing.tables import OpenBalance
 from tollbook.refills.tables import OperatorSwitch
-from tollbook.usage.tables import UsageEvent
+from tollbook.usage.tables import UsageTold
 from tollbook.web.desk.accounts import matching, standings
 from tollbook.web.desk.page import DeskRequest, staff_page
 
@@ -25,7 +25,7 @@ class Found:
     accounts: list[Account] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
     invoices: list[tuple[Account, OpenBalance]] = field(default_factory=list)
-    events: list[tuple[Account, UsageEvent]] = field(default_factory=list)
+    events: list[tuple[Account, UsageTold]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.accounts or self.users or self.invoices or self.events)
@@ -61,7 +61,7 @@ def find(q: str) -> Found:
         accounts=list(matching(q)[:MOST]),
         users=list(_users(q)),
         invoices=_of_accounts(by_id, OpenBalance.objects.filter(number=_number(q))),
-        events=_of_accounts(by_id, UsageEvent.objects.filter(event_id=q)),
+        events=_of_accounts(by_id, UsageTold.objects.filter(event_id=q)),
     )
 
 
