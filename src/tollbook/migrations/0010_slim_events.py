@@ -42,8 +42,8 @@ CREATE TABLE usage_event_slim (
 )
 """
 COPY = f"""
-INSERT INTO usage_event_slim (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, event_id, type_code, quantity,
-                              billed_quantity, cost, "to", sender, attributes)
+INSERT INTO usage_event_slim (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, event_id, type_code,
+                              quantity, billed_quantity, cost, "to", sender, attributes)
 SELECT occurred_at, account_id, coalesce(transfer_id, {BATCH_OF_NOTHING}), rate_id, 0, 0, event_id, type_code, quantity,
        billed_quantity, cost, "to", sender, attributes
 FROM usage_event
@@ -62,7 +62,8 @@ TOLD = f"""
 CREATE VIEW usage_told WITH (security_invoker = true) AS
 SELECT u.account_id, u.event_id, u.type_code, u.occurred_at, {INSTANT.format(id="u.transfer_id")} AS received_at,
        u.quantity, u.billed_quantity, r.account_id AS rate_account_id, u.rate_id, r.rate_cents, r.connect_fee, u.cost,
-       u."to", u.sender, u.attributes || jsonb_strip_nulls(jsonb_build_object('campaign', c.value, 'agent', a.value)) AS attributes,
+       u."to", u.sender,
+       u.attributes || jsonb_strip_nulls(jsonb_build_object('campaign', c.value, 'agent', a.value)) AS attributes,
        u.transfer_id,
        (SELECT h.id FROM hold h WHERE h.account_id = u.account_id AND h.event_id = u.event_id AND h.state = 'captured'
         ORDER BY h.closed_at LIMIT 1) AS hold_id

@@ -66,7 +66,7 @@ def split(account_ids: Sequence[UUID], accounts: Sequence[int], told: Sequence[b
     faults: dict[int, str] = {}
     if None in parts:
         _learn(account_ids, known, accounts, told, parts, faults)
-    campaigns, agents, own = zip(*parts, strict=True) if parts else ((), (), ())  # type: ignore[arg-type]
+    campaigns, agents, own = zip(*parts, strict=True) if parts else ((), (), ())
     return Split(campaigns, agents, own, faults)
 
 
@@ -165,7 +165,7 @@ def _numbers_of(account_ids: Sequence[UUID], known: Sequence[_Known], wanted: It
     found = {key: known[key[0]].numbers.get(key[1:]) for key in sorted(wanted)}
     missing = [key for key, number in found.items() if number is None]
     if missing:
-        parameters = {
+        parameters: dict[str, list[Any]] = {
             "account_ids": [account_ids[account] for account, _, _ in missing],
             "names": [name for _, name, _ in missing],
             "values": [value for _, _, value in missing],

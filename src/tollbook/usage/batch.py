@@ -128,14 +128,11 @@ def _quantities(quantities: Sequence[int | Decimal], suspects: np.ndarray) -> np
     return np.array([_millionths(one, suspects, place) for place, one in enumerate(quantities)], np.int64)
 
 
-def _millionths(quantity: int | Decimal, suspects: np.ndarray, place: int) -> int:
-    if isinstance(quantity, Decimal):
-        exponent = quantity.as_tuple().exponent
-        if not isinstance(exponent, int) or exponent < -PLACES:  # not a number, or finer than may be
-            suspects[place] = True
-            return 0
-    if not 0 <= quantity <= LARGEST_QUANTITY:
-        suspects[place] = True
+def _millionths(told: int | Decimal, suspects: np.ndarray, place: int) -> int:
+    quantity = Decimal(told)
+    exponent = quantity.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -PLACES or not 0 <= quantity <= LARGEST_QUANTITY:
+        suspects[place] = True  # not a number, finer than may be, or out of range
         return 0
     return int(quantity * MILLION)
 

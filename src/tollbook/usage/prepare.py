@@ -1,7 +1,7 @@
 """A batch made ready for its transaction: judged, taken apart, rated, and in the order in which its keys are written.
 
-Reads rates and may write new values of attributes, but locks nothing; what is prepared can be recorded as long as the rates are
-the same, which the transaction looks at again.
+Reads rates and may write new values of attributes, but locks nothing; what is prepared can be recorded as long as the
+rates are the same, which the transaction looks at again.
 """
 
 from collections.abc import Sequence

@@ -175,8 +175,8 @@ def test_a_defect_in_one_accounts_part_leaves_the_others_debited_and_is_told(
 ) -> None:
     recorded = usage.record
 
-    def record(account_id, events):
-        return 1 / 0 if account_id == contoso.id else recorded(account_id, events)
+    def record(account_id, *rest):
+        return 1 / 0 if account_id == contoso.id else recorded(account_id, *rest)
 
     batch = [event("a"), event("a", account="contoso")]
     with monkeypatch.context() as broken:
