@@ -20,7 +20,7 @@ from tollbook.postgres.retry import in_transaction
 from tollbook.usage.capture import Item, capture, extend, reserve
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
-from tollbook.usage.tables import UsageTold
+from tollbook.usage.tables import UsageEvent, UsageTold
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, Placed, release
 from tollbook.wallets.tables import Hold, HoldMove, HoldState

@@ -17,6 +17,7 @@ import numpy as np
 from tollbook.usage.event import LARGEST_QUANTITY, SOONEST_MINUTES, Event, Fault, fault_of, microseconds
 
 MILLION, PLACES = 1_000_000, 6
+MOST = int(LARGEST_QUANTITY)
 _EXACT_SECONDS = 4_000_000_000
 """As far from 1970 a float of seconds still tells microseconds apart."""
 
@@ -122,8 +123,8 @@ def _quantities(quantities: Sequence[int | Decimal], suspects: np.ndarray) -> np
         try:
             whole = np.array(quantities, np.int64)
         except OverflowError:
-            whole = np.array([-1 if abs(one) > LARGEST_QUANTITY else one for one in quantities], np.int64)
-        suspects |= (whole < 0) | (whole > int(LARGEST_QUANTITY))
+            whole = np.array([min(max(int(one), -1), MOST + 1) for one in quantities], np.int64)
+        suspects |= (whole < 0) | (whole > MOST)
         return whole * MILLION
     return np.array([_millionths(one, suspects, place) for place, one in enumerate(quantities)], np.int64)
 

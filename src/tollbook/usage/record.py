@@ -28,9 +28,8 @@ from tollbook.usage.batch import Batch, of_events
 from tollbook.usage.event import Event
 from tollbook.usage.known import bodies_of
 from tollbook.usage.prepare import Prepared, Rows, prepare
-from tollbook.wallets.hold import close, items_of
+from tollbook.wallets.hold import Ending, end_many, endings_for
 from tollbook.wallets.spend import Debit, spend
-from tollbook.wallets.tables import HoldState
 from tollbook.wallets.wallet import Locked, lock_all, open_wallets
 
 SQL = load(__file__)
@@ -216,13 +215,9 @@ def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
     """Close the holds these events were held by, lock the wallets, debit, add to the roll-ups."""
     sums = _Sums(prepared, fresh)
     account_ids = sorted({prepared.groups[group].account_id for group in sums.groups})
-    closing = _closing(prepared, account_ids, fresh)
-    held = {(account_id, item.type_code) for account_id, hold in closing for item in items_of(account_id, hold)}
-    wallets = _wallets(
-        held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)}
-    )
-    for account_id, hold_id in closing:
-        close(account_id, hold_id, HoldState.CAPTURED, "call record arrived")
+    endings, held = _endings(prepared, account_ids, fresh)
+    wallets = _wallets(held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)})
+    end_many(endings)
     spend(wallets, sums.debits())
     with connection.cursor() as cursor:
         cursor.execute(SQL["add_to_sums"], sums.by_quarter())
@@ -230,22 +225,23 @@ def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
     wake.tell_all(account_ids)
 
 
-def _closing(prepared: Prepared, account_ids: Sequence[UUID], fresh: np.ndarray) -> list[tuple[UUID, UUID]]:
-    """The open holds of new events. Most accounts of most batches have none, which their wallets tell."""
+def _endings(
+    prepared: Prepared, account_ids: Sequence[UUID], fresh: np.ndarray
+) -> tuple[list[Ending], set[tuple[UUID, str]]]:
+    """How open holds of new events end, and their wallets. Most accounts have nothing held, which their wallets tell."""
     with connection.cursor() as cursor:
         cursor.execute(SQL["holding"], {"account_ids": account_ids})
-        holding = {row[0] for row in cursor.fetchall()}
-        if not holding:
-            return []
-        rows = prepared.rows
-        keys = [
+        holding = {account_id for (account_id,) in cursor.fetchall()}
+    if not holding:
+        return [], set()
+    rows = prepared.rows
+    return endings_for(
+        [
             (account_id, rows.ids[row])
             for row in np.flatnonzero(fresh).tolist()
             if (account_id := prepared.account_ids[rows.accounts[row]]) in holding
         ]
-        of, ids = [account_id for account_id, _ in keys], [event_id for _, event_id in keys]
-        cursor.execute(SQL["open_holds"], {"account_ids": of, "event_ids": ids})
-        return cursor.fetchall()
+    )
 
 
 def _wallets(wanted: set[tuple[UUID, str]]) -> dict[tuple[UUID, str], Locked]:

@@ -36,13 +36,6 @@ DELETE FROM usage_staging
 -- Accounts that hold anything at all.
 SELECT DISTINCT account_id FROM wallet WHERE account_id = ANY(%(account_ids)s::uuid[]) AND held > 0
 
--- name: open_holds
--- The open holds of these events, in the order in which they will be closed.
-SELECT hold.account_id, hold.id
-FROM unnest(%(account_ids)s::uuid[], %(event_ids)s::text[]) AS asked (account_id, event_id)
-JOIN hold ON hold.account_id = asked.account_id AND hold.event_id = asked.event_id AND hold.state = 'open'
-ORDER BY hold.account_id, hold.id
-
 -- name: add_to_sums
 -- The roll-up by quarter of an hour, in step with the events because it is the same transaction; sorted for one lock order.
 INSERT INTO usage_sum (account_id, type_code, quarter_at, events, quantity, billed_quantity, cost)

@@ -307,9 +307,3 @@ def items_of_many(holds: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID
     for item in items:
         found.setdefault((item.account_id, item.hold_id), []).append(item)
     return found
-
-
-def open_for_events(account_id: UUID, event_ids: Sequence[str]) -> dict[str, UUID]:
-    """The open holds of these events, by event id."""
-    found = Hold.objects.filter(account_id=account_id, event_id__in=event_ids, state=HoldState.OPEN)
-    return dict(found.values_list("event_id", "id"))
