@@ -21,7 +21,8 @@ class Failed(RuntimeError):
 class Child:
     """A started program, ready to go."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, module: str, process: subprocess.Popen[str]) -> None:
+        self._module = module
         self._process = process
 
     def go(self) -> None:
@@ -36,13 +37,13 @@ class Child:
         """What it measured. Raises Failed."""
         line = self._line()
         if not line:
-            raise Failed(f"{self._process.args} ended without a report")
+            raise Failed(f"{self._module} ended without a report")
         return json.loads(line)
 
     def wait_until_ready(self) -> None:
         """Return when everything is prepared. Raises Failed."""
         if self._line() != "ready":
-            raise Failed(f"{self._process.args} could not prepare")
+            raise Failed(f"{self._module} could not prepare")
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -61,7 +62,7 @@ def child(module: str, order: Report) -> Iterator[Child]:
         [sys.executable, "-m", f"benchmarks.harness.{module}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        started = Child(process)
+        started = Child(module, process)
         started._write(json.dumps(order))
         started.wait_until_ready()
         yield started

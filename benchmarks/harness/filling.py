@@ -157,8 +157,9 @@ class Filler:
                     "stretch": self.step / 2 / (TEMPLATE / PER_SECOND),
                 }
                 with connection.transaction():
-                    for statement in (*self.statements, SUMS):
+                    for statement in self.statements:
                         connection.execute(statement, values)
+                    connection.execute(SUMS, values)
 
 
 def _copying(connection: psycopg.Connection, table: str) -> sql.Composed:

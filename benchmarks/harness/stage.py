@@ -45,7 +45,7 @@ class Stage:
     def postgres_version(self) -> str:
         """Such as 18.4."""
         with self.database.connect("owner") as connection:
-            return str(connection.execute("SHOW server_version").fetchone()[0])
+            return ".".join(map(str, divmod(connection.info.server_version, 10_000)))
 
     def sizes(self) -> dict[str, int]:
         """Bytes on disk of each table with its indexes."""
