@@ -9,6 +9,7 @@ idempotency    a repeated request with its Idempotency-Key gets its first answer
 numbers        how amounts and quantities are written in answers
 problems       every error as application/problem+json
 usage          POST /usage
+cloudevents    CloudEvents 1.0 as usage events
 holds          POST /holds, extend, capture, release
 wallets        wallets, refill rules, refills
 events         debited events: JSON pages, NDJSON, CSV

@@ -3,6 +3,7 @@
 Every route under /api/v1 names the scope it needs (`opt={"scope": ...}`); one that names none is closed to everybody.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -59,9 +60,12 @@ class Caller:
         return by_id(holds.account_of(hold_id) if self.sees_all else self.key.account_id)
 
 
-def takes(scope: str, body: Any, *types: str) -> dict[str, Any]:
-    """The `opt` of a route that takes a body: the scope it needs, what the body is, as JSON or of other types too."""
-    return {"scope": scope, "body": body, "takes": (JSON, *types)}
+def takes(scope: str, body: Any, *types: str, shapes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The `opt` of a route that takes a body: the scope it needs, what the body is, as JSON or of other types too.
+
+    `shapes`: what the body is where another type has another shape.
+    """
+    return {"scope": scope, "body": body, "takes": (JSON, *types, *(shapes or ())), "shapes": shapes or {}}
 
 
 async def require_media_type(connection: ASGIConnection, handler: BaseRouteHandler) -> None:

@@ -111,12 +111,13 @@ class RefillBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Malformed(ValueError):
-    """Bytes that are not what they should be: a sentence, and the member at fault when one is known."""
+    """Bytes that are not what they should be: a sentence, the member at fault and the event's id where they are known."""
 
-    def __init__(self, message: str, field: str = "") -> None:
+    def __init__(self, message: str, field: str = "", id: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.id = id
 
 
 def parse(kind: type[Body], data: bytes | msgspec.Raw) -> Body:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tollbook.web.api import cloudevents
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """A request and its answer. `key` says whether an Idempotency-Key is taken, `errors` what can happen beside the usual,
-    `also` which other types `Accept` can ask for."""
+    `also` which other types `Accept` can ask for, `shapes` the body in types that have a shape of their own."""
 
     answer: Any
     body: Any = None
@@ -15,9 +17,19 @@ class Example:
     key: Literal["", "optional", "required"] = ""
     errors: tuple[int, ...] = ()
     also: tuple[str, ...] = ()
+    shapes: dict[str, Any] = field(default_factory=dict)
 
 
 HOLD = "01a208ab-39f1-7312-bba2-aa2ddc0c8fc6"
+CLOUD_EVENT = {
+    "specversion": "1.0",
+    "id": "4711",
+    "source": "/switches/berlin-1",
+    "type": "tollbook.usage.outbound",
+    "subject": "northwind",
+    "time": "2026-11-03T14:02:07Z",
+    "data": {"quantity": 61, "to": "+12125550100", "attributes": {"campaign": "spring"}},
+}
 OF_HOLD = {"hold_id": HOLD}
 OF_WALLET = {"slug": "northwind", "type_code": "outbound"}
 HELD = {
@@ -149,6 +161,7 @@ EXAMPLES = {
             ],
         },
         path={},
+        shapes={cloudevents.STRUCTURED: CLOUD_EVENT, cloudevents.BATCHED: [CLOUD_EVENT]},
     ),
     "place_hold": Example(
         body={

@@ -98,12 +98,17 @@ def answer_type(handler: HTTPRouteHandler) -> Any:
 
 def _schemas(handlers: list[HTTPRouteHandler]) -> tuple[dict[Any, Any], dict[str, Any]]:
     answers = [answer_type(handler) for handler in handlers]
-    bodies = [handler.opt["body"] for handler in handlers if "body" in handler.opt]
+    bodies = [kind for handler in handlers if "body" in handler.opt for kind in _kinds(handler)]
     types = list(dict.fromkeys([Problem, *answers, *bodies]))
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     sent = msgspec.json.schema_components(list(dict.fromkeys(bodies)), ref_template=REFERENCE)[1]
     components |= {name: _numbers_too(schema) for name, schema in sent.items()}
     return dict(zip(types, schemas, strict=True)), components
+
+
+def _kinds(handler: HTTPRouteHandler) -> list[Any]:
+    """Everything a body can be."""
+    return [handler.opt["body"], *handler.opt["shapes"].values()]
 
 
 def _numbers_too(schema: Any) -> Any:
@@ -132,10 +137,11 @@ def _operation(route: HTTPRoute, handler: HTTPRouteHandler, schemas: dict[Any, A
 
 
 def _sent(handler: HTTPRouteHandler, example: Example, schemas: dict[Any, Any]) -> dict[str, Any]:
-    """The body as JSON; as NDJSON its members stand one a line."""
+    """The body as JSON; as NDJSON its members stand one a line; other types may have other shapes."""
     kind = handler.opt["body"]
     lines = "\n".join(msgspec.json.encode(one).decode() for one in example.body) if get_origin(kind) is list else ""
     content = {type: _content({"type": "string"}, lines) for type in handler.opt["takes"]}
+    content |= {type: _content(schemas[shape], example.shapes[type]) for type, shape in handler.opt["shapes"].items()}
     return content | {JSON: _content(schemas[kind], example.body)}
 
 

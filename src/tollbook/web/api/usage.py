@@ -4,7 +4,7 @@ Each account's events are one transaction. When the database goes away half-way,
 some accounts are recorded: the sender repeats the whole, and what is known counts as duplicate.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -19,8 +19,10 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
 from tollbook.usage.event import Event
 from tollbook.usage.record import LARGEST_BATCH, Recorded, record
+from tollbook.web.api import cloudevents
 from tollbook.web.api.auth import Caller, takes
 from tollbook.web.api.bodies import EventBody, Malformed, parse
+from tollbook.web.api.cloudevents import CloudEvent
 
 NDJSON = ("application/x-ndjson", "application/ndjson")
 
@@ -50,10 +52,19 @@ class Part:
     events: list[Event] = field(default_factory=list)
 
 
-@post("/usage", status_code=200, sync_to_thread=True, opt=takes("usage", list[EventBody], *NDJSON))
+CLOUD_EVENTS = {cloudevents.STRUCTURED: CloudEvent, cloudevents.BATCHED: list[CloudEvent]}
+
+
+@post("/usage", status_code=200, sync_to_thread=True, opt=takes("usage", list[EventBody], *NDJSON, shapes=CLOUD_EVENTS))
 def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer:
-    """Send usage events: a JSON array, or NDJSON, of up to 10,000. Safe to repeat: an id is debited once, for ever."""
-    pieces = list(_pieces(body, request.content_type[0]))
+    """Send usage events: a JSON array, or NDJSON, of up to 10,000. Safe to repeat: an id is debited once, for ever.
+
+    CloudEvents 1.0 are taken in all three modes: structured, batched, and binary (ce-* headers, the data as JSON).
+    """
+    content_type = request.headers.get("content-type", "")
+    is_cloud = cloudevents.is_cloudevent(content_type, request.headers)
+    read = _cloud_events(request, content_type, body) if is_cloud else _pieces(body, request.content_type[0])
+    pieces = list(read)
     if len(pieces) > LARGEST_BATCH:
         raise Invalid(f"Send at most {LARGEST_BATCH} events at a time.", field="events")
     parts, rejected = _sorted_out(pieces, request.auth)
@@ -62,6 +73,15 @@ def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer
         _add(answer, part, record(account_id, part.events, timedelta(days=settings.LATE_DAYS)))
     answer.rejected.sort(key=lambda rejection: rejection.index)
     return answer
+
+
+def _cloud_events(
+    request: Request[Any, Caller, Any], content_type: str, body: bytes
+) -> Iterator[tuple[int, EventBody | Malformed]]:
+    try:
+        yield from enumerate(cloudevents.parse(content_type, request.headers, body))
+    except Malformed as error:
+        raise Invalid(error.message) from None
 
 
 def _pieces(body: bytes, content_type: str) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
@@ -76,16 +96,15 @@ def _pieces(body: bytes, content_type: str) -> Iterator[tuple[int, bytes | msgsp
 
 
 def _sorted_out(
-    pieces: list[tuple[int, bytes | msgspec.Raw]], caller: Caller
+    pieces: Sequence[tuple[int, bytes | msgspec.Raw | EventBody | Malformed]], caller: Caller
 ) -> tuple[dict[UUID, Part], list[RejectionAnswer]]:
     parts: dict[UUID, Part] = {}
     rejected: list[RejectionAnswer] = []
     accounts = _Accounts(caller)
     for place, piece in pieces:
-        try:
-            told = parse(EventBody, piece)
-        except Malformed as error:
-            rejected.append(RejectionAnswer(place, _id_of(piece), "malformed", error.message))
+        told = piece if isinstance(piece, EventBody | Malformed) else _read(piece)
+        if isinstance(told, Malformed):
+            rejected.append(RejectionAnswer(place, told.id, "malformed", told.message))
             continue
         account = accounts.named(told.account)
         if account is None:
@@ -124,6 +143,13 @@ def _event(told: EventBody) -> Event:
         sender=told.sender or "",
         attributes=told.attributes or {},
     )
+
+
+def _read(piece: bytes | msgspec.Raw) -> EventBody | Malformed:
+    try:
+        return parse(EventBody, piece)
+    except Malformed as error:
+        return Malformed(error.message, error.field, _id_of(piece))
 
 
 class _OnlyId(msgspec.Struct):
