@@ -15,9 +15,9 @@ from tests import processes
 from tests.cast import a_rate, funded
 from tests.databases import Database
 from tests.people import PASSWORD, People, people
-from tollbook.usage.capture import Item, reserve
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
+from tollbook.usage.reserve import Item, reserve
 from tollbook.wallets.wallet import open_wallets
 
 # The promise is 250 ms (some 40 measured on two cores at rest, and printed here). A loaded machine must not fail the

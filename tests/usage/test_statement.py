@@ -16,9 +16,10 @@ from tollbook.ledger.tables import Transfer
 from tollbook.money.amount import ZERO
 from tollbook.postgres.scope import rows_of
 from tollbook.usage import statement
-from tollbook.usage.capture import Item, capture, reserve
+from tollbook.usage.capture import capture
 from tollbook.usage.event import Event
 from tollbook.usage.record import quarter_of, record
+from tollbook.usage.reserve import Item, reserve
 from tollbook.usage.statement import Filter, start_of
 from tollbook.usage.tables import UsageSum
 

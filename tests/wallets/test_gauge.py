@@ -8,9 +8,9 @@ from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.postgres.scope import rows_of
 from tollbook.rating.tables import CreditType
-from tollbook.usage.capture import Item, reserve
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
+from tollbook.usage.reserve import Item, reserve
 from tollbook.wallets.gauge import Gauge, gauges, prepaid_credit
 
 TYPES = ["email", "ringless_voicemail", "speech_to_text", "conversational_ai", "sms", "inbound", "outbound"]

@@ -13,9 +13,10 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
 from tollbook.ledger.tables import Transfer
 from tollbook.postgres.scope import rows_of
-from tollbook.usage.capture import Item, capture, reserve
+from tollbook.usage.capture import capture
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
+from tollbook.usage.reserve import Item, reserve
 from tollbook.wallets import history
 from tollbook.wallets.history import Filter, Kind
 from tollbook.wallets.hold import release

@@ -17,9 +17,10 @@ from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.audit.books import audit
 from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.postgres.retry import in_transaction
-from tollbook.usage.capture import Item, capture, extend, reserve
+from tollbook.usage.capture import capture
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
+from tollbook.usage.reserve import Item, extend, reserve
 from tollbook.usage.tables import UsageEvent, UsageTold
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, Placed, release

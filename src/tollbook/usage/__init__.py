@@ -4,7 +4,8 @@ tables      usage events, what they were rated with, roll-ups
 event       one thing consumed, as its sender tells it; what makes it acceptable
 record      a batch in: deduplicate, rate, debit, in one transaction per account
 rehearse    what recording a batch would answer
-capture     a hold becomes its usage event
+reserve     hold what something about to happen, or going on, will cost
+capture     a hold becomes its usage events
 statement   events and sums read back: days, what a transfer consists of, one event with its arithmetic
 pace        how fast money is being spent, and when it will be gone
 import_cdr  call records of a switch, from a file, in chunks that survive an interrupt

@@ -4,19 +4,17 @@ Everything is for many holds of many accounts at once, in a fixed number of stat
 account and id), then holds (by account and id).
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 import msgspec
-from django.db import connection
 
 from tollbook.accounts.tables import ZeroRule
-from tollbook.postgres import wake
+from tollbook.postgres import prepared, wake
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
+from tollbook.wallets.grant import micro
 from tollbook.wallets.hold import Held, as_json
 
 SQL = load(__file__)
@@ -25,24 +23,26 @@ Key = tuple[UUID, str]
 """A wallet, by its account and type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Purse:
-    """A wallet under its row lock: what is held, and what is available by its account's zero rule."""
+class Purse(msgspec.Struct):
+    """A wallet under its row lock, in millionths: what is held, and what is available by its account's zero rule.
+
+    `left` is what is available after what was decided so far. `now` is the database's clock.
+    """
 
     wallet_id: UUID
-    held: Decimal
-    available: Decimal
+    held: int
+    available: int
     zero_rule: ZeroRule
+    now: datetime
+    left: int = 0
 
 
-@dataclass(slots=True)
-class Going:
-    """A hold under its row lock; `items` by type, in order of position. `now` is the database's clock."""
+class Going(msgspec.Struct):
+    """A hold under its row lock; `items` by type, in order of position."""
 
     event_id: str
     state: str
     expires_at: datetime
-    now: datetime
     items: dict[str, Held]
 
 
@@ -52,19 +52,20 @@ class Opening(msgspec.Struct):
     account_id: UUID
     id: UUID
     event_id: str
-    ttl_seconds: int
+    opened_at: datetime
+    expires_at: datetime
 
 
 class _Move(msgspec.Struct):
-    """A change of held money on its way into the database."""
+    """A change of held money on its way into the database, in millionths written as such."""
 
     account_id: UUID
     id: UUID
     wallet_id: UUID
     hold_id: UUID
     event_id: str
-    amount: Decimal
-    held_before: Decimal
+    amount: str
+    held_before: str
 
 
 class _Prolonged(msgspec.Struct):
@@ -77,41 +78,29 @@ class _Prolonged(msgspec.Struct):
 
 def lock_purses(keys: Collection[Key]) -> dict[Key, Purse]:
     """Lock these wallets, by account and id, until the transaction ends; those that exist."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["lock_purses"],
-            {
-                "account_ids": [account_id for account_id, _ in keys],
-                "type_codes": [type_code for _, type_code in keys],
-                "overdraft": ZeroRule.OVERDRAFT,
-            },
-        )
+    with prepared.cursor() as cursor:
+        cursor.execute(SQL["lock_purses"], {"keys": as_json(keys), "overdraft": ZeroRule.OVERDRAFT}, prepare=True)
         rows = cursor.fetchall()
     return {
-        (account_id, type_code): Purse(wallet_id, held, available, ZeroRule(zero_rule))
-        for account_id, type_code, wallet_id, held, available, zero_rule in rows
+        (account_id, type_code): Purse(wallet_id, micro(held), micro(available), ZeroRule(zero_rule), now)
+        for account_id, type_code, wallet_id, held, available, zero_rule, now in rows
     }
 
 
-def open_holds(new: Sequence[Opening]) -> dict[UUID, datetime]:
-    """Open these holds, in the order of their events; when each expires. A hold whose event has an open one is not in it."""
-    if not new:
-        return {}
+def open_holds(new: Sequence[Opening]) -> set[UUID]:
+    """Open these holds, in the order of their events; the ids of those that are. An event has at most one open hold."""
     ordered = sorted(new, key=lambda one: (one.account_id.int, one.event_id))
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["open_holds"], {"holds": as_json(ordered)})
-        return dict(cursor.fetchall())
+    with prepared.cursor() as cursor:
+        cursor.execute(SQL["open_holds"], {"holds": as_json(ordered)}, prepare=True)
+        if cursor.rowcount == len(new):
+            return {one.id for one in new}
+        return {row[0] for row in cursor.fetchall()}
 
 
-def open_of_events(events: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
+def open_of_events(events: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
     """The open holds of these events (account, event id)."""
-    if not events:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["open_of_events"],
-            {"account_ids": [event[0] for event in events], "event_ids": [event[1] for event in events]},
-        )
+    with prepared.cursor() as cursor:
+        cursor.execute(SQL["open_of_events"], {"events": as_json(events)}, prepare=True)
         return {(account_id, event_id): hold_id for account_id, event_id, hold_id in cursor.fetchall()}
 
 
@@ -121,14 +110,11 @@ def lock_holds(keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], G
     Of items whose wallets the caller has locked, what is told is how they stand.
     """
     holds: dict[tuple[UUID, UUID], Going] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["lock_holds"],
-            {"account_ids": [account_id for account_id, _ in keys], "hold_ids": [hold_id for _, hold_id in keys]},
-        )
-        for *columns, event_id, state, expires_at, now in cursor.fetchall():
+    with prepared.cursor() as cursor:
+        cursor.execute(SQL["lock_holds"], {"holds": as_json(keys)}, prepare=True)
+        for *columns, event_id, state, expires_at in cursor.fetchall():
             item = Held(*columns)
-            hold = holds.setdefault((item.account_id, item.hold_id), Going(event_id, state, expires_at, now, {}))
+            hold = holds.setdefault((item.account_id, item.hold_id), Going(event_id, state, expires_at, {}))
             hold.items[item.type_code] = item
     return holds
 
@@ -136,22 +122,18 @@ def lock_holds(keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], G
 class Changes:
     """What a group of requests changes in holds, gathered to be written in one statement."""
 
-    def __init__(self, purses: Mapping[Key, Purse]) -> None:
-        self._running = {key: purse.held for key, purse in purses.items()}
+    def __init__(self) -> None:
         self._items: dict[tuple[UUID, int], Held] = {}
         self._moves: list[_Move] = []
         self._prolonged: dict[UUID, _Prolonged] = {}
 
-    def set(self, item: Held, event_id: str, added: Decimal) -> None:
-        """What an item is now, `added` of its amount being new."""
+    def set(self, item: Held, event_id: str, purse: Purse, added: int) -> None:
+        """What an item is now, `added` millionths of it being new and taken from this purse."""
         self._items[item.hold_id, item.position] = item
         if added:
-            key = (item.account_id, item.type_code)
-            before = self._running[key]
-            self._running[key] = before + added
-            self._moves.append(
-                _Move(item.account_id, new_id(), item.wallet_id, item.hold_id, event_id, added, before)
-            )
+            told = (f"{added}e-6", f"{purse.held}e-6")
+            self._moves.append(_Move(item.account_id, new_id(), item.wallet_id, item.hold_id, event_id, *told))
+            purse.held += added
 
     def prolong(self, account_id: UUID, hold_id: UUID, expires_at: datetime) -> None:
         """When a hold expires from now on."""
@@ -161,14 +143,8 @@ class Changes:
         """Write all of it, as moves of this kind, and tell the accounts."""
         if not self._items:
             return
-        with connection.cursor() as cursor:
-            cursor.execute(
-                SQL["write_held"],
-                {
-                    "kind": kind,
-                    "items": as_json(list(self._items.values())),
-                    "moves": as_json(self._moves),
-                    "prolonged": as_json(list(self._prolonged.values())),
-                },
-            )
-        wake.tell_all(list({item.account_id for item in self._items.values()}))
+        items = list(self._items.values())
+        told = {"items": as_json(items), "moves": as_json(self._moves), "prolonged": as_json([*self._prolonged.values()])}
+        with prepared.cursor() as cursor:
+            cursor.execute(SQL["write_held"], {"kind": kind, **told}, prepare=True)
+        wake.tell_all(list({item.account_id for item in items}))

@@ -3,8 +3,8 @@
 SELECT wallet.account_id, wallet.type_code, wallet.id, wallet.held,
        wallet.paid + wallet.granted - wallet.held
        + CASE WHEN account.zero_rule = %(overdraft)s THEN account.overdraft_limit ELSE 0 END,
-       account.zero_rule
-FROM unnest(%(account_ids)s::uuid[], %(type_codes)s::text[]) AS wanted (account_id, type_code)
+       account.zero_rule, statement_timestamp()
+FROM (SELECT (key ->> 0)::uuid AS account_id, key ->> 1 AS type_code FROM json_array_elements(%(keys)s::json) AS key) AS wanted
 JOIN wallet ON wallet.account_id = wanted.account_id AND wallet.type_code = wanted.type_code
 JOIN account ON account.id = wallet.account_id
 ORDER BY wallet.account_id, wallet.id
@@ -13,22 +13,23 @@ FOR NO KEY UPDATE OF wallet
 -- name: open_holds
 -- New holds, but none for an event that has an open one; the caller notices by what comes back.
 INSERT INTO hold (account_id, id, event_id, state, opened_at, expires_at, reason)
-SELECT account_id, id, event_id, 'open', statement_timestamp(), statement_timestamp() + make_interval(secs => ttl_seconds), ''
-FROM json_to_recordset(%(holds)s::json) AS new (account_id uuid, id uuid, event_id text, ttl_seconds int)
+SELECT account_id, id, event_id, 'open', opened_at, expires_at, ''
+FROM json_to_recordset(%(holds)s::json)
+    AS new (account_id uuid, id uuid, event_id text, opened_at timestamptz, expires_at timestamptz)
 ON CONFLICT (account_id, event_id) WHERE state = 'open' DO NOTHING
-RETURNING id, expires_at
+RETURNING id
 
 -- name: open_of_events
 -- The open holds of events, for whoever asked to open another one.
 SELECT hold.account_id, hold.event_id, hold.id
-FROM unnest(%(account_ids)s::uuid[], %(event_ids)s::text[]) AS wanted (account_id, event_id)
+FROM (SELECT (key ->> 0)::uuid AS account_id, key ->> 1 AS event_id FROM json_array_elements(%(events)s::json) AS key) AS wanted
 JOIN hold ON hold.account_id = wanted.account_id AND hold.event_id = wanted.event_id AND hold.state = 'open'
 
 -- name: lock_holds
 -- Locks holds by account and id, the one order used everywhere, and reads their items; those of locked wallets are as they stand.
 SELECT item.account_id, item.hold_id, item.position, item.wallet_id, item.type_code, item.quantity, item.amount, item."to",
-       item.sender, hold.event_id, hold.state, hold.expires_at, statement_timestamp()
-FROM unnest(%(account_ids)s::uuid[], %(hold_ids)s::uuid[]) AS wanted (account_id, hold_id)
+       item.sender, hold.event_id, hold.state, hold.expires_at
+FROM (SELECT (key ->> 0)::uuid AS account_id, (key ->> 1)::uuid AS hold_id FROM json_array_elements(%(holds)s::json) AS key) AS wanted
 JOIN hold ON hold.account_id = wanted.account_id AND hold.id = wanted.hold_id
 JOIN hold_item item ON item.account_id = hold.account_id AND item.hold_id = hold.id
 ORDER BY hold.account_id, hold.id, item.position

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -60,8 +61,7 @@ class Held(msgspec.Struct, frozen=True):
     sender: str
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """An open hold, as it was answered.
 
     `final_unit`: what is granted now is the last there is, the next slice like this one would be refused. Then the
@@ -162,7 +162,7 @@ def _end(one: Ending) -> _End:
     return _End(one.account_id, one.hold_id, one.state.value, KINDS[one.state], one.reason[:200], one.position or 0)
 
 
-def as_json(rows: Sequence[msgspec.Struct]) -> str:
+def as_json(rows: Collection[Any]) -> str:
     """Rows as one parameter of a statement, which takes them apart again: a list for each column takes ten times as long."""
     return msgspec.json.encode(rows).decode()
 

@@ -5,18 +5,16 @@ under the row locks of all wallets concerned, so calls side by side never overdr
 for the others. Order of locks: wallets (by account and id), then holds (by account and id).
 """
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 from msgspec.structs import replace
 
 from tollbook.errors import Conflict, Invalid, Refused
-from tollbook.money.amount import ZERO
 from tollbook.postgres.ids import new_id
-from tollbook.wallets.grant import LARGEST_QUANTITY, NOTHING, Slice, Wanted, granted, in_full, is_final
+from tollbook.wallets.grant import LARGEST_QUANTITY, NOTHING, Slice, Wanted, decimal, granted, in_full, is_final, micro
 from tollbook.wallets.held import (
     Changes,
     Going,
@@ -34,8 +32,7 @@ from tollbook.wallets.tables import HoldState
 SHORTEST_TTL, USUAL_TTL, LONGEST_TTL = 10, 300, 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """Something about to happen, named by its event id. With `accept_less` a part of each item is better than nothing."""
 
     account_id: UUID
@@ -45,8 +42,7 @@ class Reservation:
     accept_less: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(msgspec.Struct, frozen=True):
     """More for a hold. Each of `items` is of a type that is held; its quantity or amount is how much *more*."""
 
     account_id: UUID
@@ -56,12 +52,11 @@ class Extension:
     accept_less: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What a request gets: for each of its items all that is held for it now, and how much of that is new."""
+class Granted(msgspec.Struct, frozen=True):
+    """What a request gets: for each of its items all that is held for it from now on, and how much of that is new."""
 
     slices: list[Slice]
-    added: list[Decimal]
+    added: list[int]
     final_unit: bool
 
 
@@ -83,24 +78,20 @@ def place_many(asked: Sequence[Reservation], purses: Mapping[Key, Purse]) -> lis
     """Place holds, each all or nothing or, with `accept_less`, in part; for each what was placed or why not.
 
     A refusal is InsufficientCredit, Invalid, or Conflict when the event has an open hold. Transaction: the caller's, who
-    holds `purses` by `lock_for` these requests.
+    holds `purses` by `lock_for` these requests; afterwards they tell what is left.
     """
-    ids = [new_id() for _ in asked]
-    opened: dict[int, datetime] = {}
-    late: set[int] = set()
+    drafts = [_Draft(one, new_id(), *_purses_of(one, purses)) for one in asked]
     while True:
-        decided = _decide_new(asked, purses, opened, late)
-        new = [place for place, one in enumerate(decided) if isinstance(one, Granted) and place not in opened]
-        expiries = open_holds([_opening(asked[place], ids[place]) for place in new])
-        opened |= {place: expiries[ids[place]] for place in new if ids[place] in expiries}
-        if len(expiries) == len(new):
+        _decide_new(drafts, purses)
+        new = [draft for draft in drafts if draft.granted and not draft.is_open]
+        opened = open_holds([_opening(draft) for draft in new]) if new else set()
+        for draft in new:
+            draft.is_open = draft.id in opened
+        if len(opened) == len(new):
             break
-        late |= set(new) - opened.keys()  # what they would have taken is free: decide again
-    changes = Changes(purses)
-    answers = [
-        _place(one, ids[place], opened[place], decision, purses, changes) if isinstance(decision, Granted) else decision
-        for place, (one, decision) in enumerate(zip(asked, decided, strict=True))
-    ]
+        _refuse_twins([draft for draft in new if not draft.is_open])  # what they took is free again: decide anew
+    changes = Changes()
+    answers = [_placed(draft, draft.granted, changes) if draft.granted else _refusal(draft) for draft in drafts]
     changes.write("reserve")
     return answers
 
@@ -109,115 +100,161 @@ def extend_many(asked: Sequence[Extension], purses: Mapping[Key, Purse]) -> list
     """Hold more for what goes on, and prolong; for each the hold as it is then, or why not, which leaves it as it was.
 
     A refusal is NotFound, HoldIsOver, Invalid or InsufficientCredit. A hold may be asked about more than once.
-    Transaction: the caller's, who holds `purses` by `lock_for` these requests. Locks: the holds.
+    Transaction: the caller's, who holds `purses` by `lock_for` these requests; afterwards they tell what is left. Locks:
+    the holds.
     """
     holds = lock_holds({(one.account_id, one.hold_id) for one in asked})
-    available = {key: purse.available for key, purse in purses.items()}
-    changes, answers = Changes(purses), list[Placed | Refused]()
-    for one in asked:
-        hold = holds.get((one.account_id, one.hold_id))
-        fault = _fault_of_extension(one, hold)
-        if hold is None or fault:
-            answers.append(fault or no_such_hold())
-            continue
-        so_far = [Slice(hold.items[item.type_code].quantity, hold.items[item.type_code].amount) for item in one.items]
-        decision = _decide(one, so_far, purses, available)
-        answers.append(_extend(one, hold, decision, purses, changes) if isinstance(decision, Granted) else decision)
+    _take_nothing(purses)
+    changes = Changes()
+    answers = [_extended(one, holds.get((one.account_id, one.hold_id)), purses, changes) for one in asked]
     changes.write("extend")
     return answers
 
 
-def _place(
-    one: Reservation, id: UUID, expires_at: datetime, granted: Granted, purses: Mapping[Key, Purse], changes: Changes
-) -> Placed:
-    items = []
-    for place, (item, slice) in enumerate(zip(one.items, granted.slices, strict=True)):
-        purse = purses[one.account_id, item.type_code]
-        about = (item.type_code, slice.quantity, slice.amount, item.to, item.sender)
-        held = Held(one.account_id, id, place + 1, purse.wallet_id, *about)
-        changes.set(held, one.event_id, slice.amount)
-        items.append(held)
-    return Placed(id, one.event_id, tuple(items), expires_at, granted.final_unit, purse.zero_rule)
+class _Draft(msgspec.Struct):
+    """A hold that is being decided about: `fault` stands for good, `granted` or `refused` until something changes."""
+
+    asked: Reservation
+    id: UUID
+    purses: list[Purse]
+    fault: Refused | None = None
+    granted: Granted | None = None
+    refused: Refused | None = None
+    is_open: bool = False
 
 
-def _extend(
-    one: Extension, hold: Going, granted: Granted, purses: Mapping[Key, Purse], changes: Changes
-) -> Placed:
-    """`hold` tells what it is after this, for whoever asks about it next."""
-    for item, slice, added in zip(one.items, granted.slices, granted.added, strict=True):
-        held = replace(hold.items[item.type_code], quantity=slice.quantity, amount=slice.amount)
-        hold.items[item.type_code] = held
-        changes.set(held, hold.event_id, added)
-    hold.expires_at = max(hold.expires_at, hold.now + timedelta(seconds=one.ttl_seconds))
-    changes.prolong(one.account_id, one.hold_id, hold.expires_at)
-    zero_rule = purses[one.account_id, one.items[0].type_code].zero_rule
-    return Placed(one.hold_id, hold.event_id, tuple(hold.items.values()), hold.expires_at, granted.final_unit, zero_rule)
+def _purses_of(one: Reservation, purses: Mapping[Key, Purse]) -> tuple[list[Purse], Refused | None]:
+    """The purses of a request's items; or none of them, and what is wrong."""
+    found = [purses.get((one.account_id, item.type_code)) for item in one.items]
+    there = [purse for purse in found if purse]
+    if len(there) == len(found):
+        fault = _fault_of_items(one.items)
+        return ([] if fault else there), fault
+    missing = ", ".join(item.type_code for item, purse in zip(one.items, found, strict=True) if not purse)
+    return [], Invalid(f"This account has no wallet for {missing}.", field="type")
 
 
-def _opening(one: Reservation, id: UUID) -> Opening:
-    return Opening(one.account_id, id, one.event_id, one.ttl_seconds)
+def _decide_new(drafts: Sequence[_Draft], purses: Mapping[Key, Purse]) -> None:
+    """Decide in order of arrival; but first about what is open, since what it got stays its own."""
+    _take_nothing(purses)
+    for draft in sorted(drafts, key=lambda draft: not draft.is_open):
+        outcome = draft.fault or _decide(draft.asked, [NOTHING] * len(draft.purses), draft.purses)
+        draft.granted, draft.refused = (outcome, None) if isinstance(outcome, Granted) else (None, outcome)
 
 
-def _decide_new(
-    asked: Sequence[Reservation], purses: Mapping[Key, Purse], opened: Container[int], late: Collection[int]
-) -> list[Granted | Refused]:
-    """What becomes of each, in order of arrival but those that are `opened` first, since what they got stays theirs.
-
-    `late` are those whose event turned out to have an open hold.
-    """
-    available = {key: purse.available for key, purse in purses.items()}
-    holding = open_of_events([(asked[place].account_id, asked[place].event_id) for place in sorted(late)])
-    decided: dict[int, Granted | Refused] = {place: _open_already(asked[place], holding) for place in late}
-    for place in sorted(range(len(asked)), key=lambda place: place not in opened):
-        if place not in late:
-            one = asked[place]
-            fault = _fault_of_items(one.items) or _fault_of_wallets(one, purses)
-            decided[place] = fault or _decide(one, [NOTHING] * len(one.items), purses, available)
-    return [decided[place] for place in range(len(asked))]
+def _take_nothing(purses: Mapping[Key, Purse]) -> None:
+    for purse in purses.values():
+        purse.left = purse.available
 
 
-def _decide(
-    one: Reservation | Extension, so_far: Sequence[Slice], purses: Mapping[Key, Purse], available: dict[Key, Decimal]
-) -> Granted | Refused:
-    """Grant a request from what is available, which then is less; or refuse it, which leaves that as it was."""
-    keys = [(one.account_id, item.type_code) for item in one.items]
-    slices = []
-    for item, key, held in zip(one.items, keys, so_far, strict=True):
-        is_new_at_zero = held is NOTHING and available[key] <= 0
-        slice = None if is_new_at_zero else granted(item, held, available[key], one.accept_less)
-        if slice is None:
-            return _too_little(one, so_far, purses, available)
-        if slice.quantity > LARGEST_QUANTITY:
-            return Invalid(f"A hold covers at most {LARGEST_QUANTITY}.", field="quantity")
-        slices.append(slice)
-    added = [slice.amount - held.amount for slice, held in zip(slices, so_far, strict=True)]
-    for key, amount in zip(keys, added, strict=True):
-        available[key] -= amount
-    final = any(
-        is_final(item, slice, available[key], one.accept_less)
-        for item, slice, key in zip(one.items, slices, keys, strict=True)
-    )
-    return Granted(slices, added, final)
+def _decide(one: Reservation | Extension, so_far: Sequence[Slice], purses: Sequence[Purse]) -> Granted | Refused:
+    """Grant a request from what is left in its items' purses, which then is less; or refuse it, which takes nothing."""
+    slices = [
+        _slice_of(item, held, purse, one.accept_less) for item, held, purse in zip(one.items, so_far, purses, strict=True)
+    ]
+    if None in slices:
+        return _too_little(one, so_far, purses)
+    kept = [slice for slice in slices if slice]
+    if any(slice.quantity > LARGEST_QUANTITY for slice in kept):
+        return Invalid(f"A hold covers at most {decimal(LARGEST_QUANTITY):f}.", field="quantity")
+    added = [slice.amount - held.amount for slice, held in zip(kept, so_far, strict=True)]
+    for purse, amount in zip(purses, added, strict=True):
+        purse.left -= amount
+    each = zip(one.items, kept, purses, strict=True)
+    return Granted(kept, added, any(is_final(item, slice, purse.left, one.accept_less) for item, slice, purse in each))
 
 
-def _too_little(
-    one: Reservation | Extension, so_far: Sequence[Slice], purses: Mapping[Key, Purse], available: Mapping[Key, Decimal]
-) -> InsufficientCredit:
-    lacking = []
-    for item, held in zip(one.items, so_far, strict=True):
-        there = available[one.account_id, item.type_code]
-        if held is NOTHING and there <= 0 or granted(item, held, there, one.accept_less) is None:
-            needed = in_full(item, held).amount - held.amount
-            lacking.append((item.type_code, f"{item.type_code} has {max(there, ZERO):.6f} available and needs {needed:.6f}"))
-    zero_rule = purses[one.account_id, one.items[0].type_code].zero_rule
+def _slice_of(item: Wanted, held: Slice, purse: Purse, accept_less: bool) -> Slice | None:
+    """Nothing new begins at zero, not even what costs nothing; what goes on may use up what is paid for."""
+    return None if held is NOTHING and purse.left <= 0 else granted(item, held, purse.left, accept_less)
+
+
+def _too_little(one: Reservation | Extension, so_far: Sequence[Slice], purses: Sequence[Purse]) -> InsufficientCredit:
+    available = {item.type_code: _told(max(purse.left, 0)) for item, purse in zip(one.items, purses, strict=True)}
+    needed = {
+        item.type_code: _told(in_full(item, held).amount - held.amount)
+        for item, held, purse in zip(one.items, so_far, purses, strict=True)
+        if _slice_of(item, held, purse, one.accept_less) is None
+    }
+    short = "; ".join(f"{code} has {available[code]} available and needs {amount}" for code, amount in needed.items())
     more = {"final_unit_action": TERMINATE} if isinstance(one, Extension) else {}
     return InsufficientCredit(
-        f"There is too little credit for this: {'; '.join(sentence for _, sentence in lacking)}.",
-        available={item.type_code: f"{max(available[one.account_id, item.type_code], ZERO):.6f}" for item in one.items},
-        lacking=[type_code for type_code, _ in lacking],
-        zero_rule=zero_rule.value,
+        f"There is too little credit for this: {short}.",
+        available=available,
+        lacking=list(needed),
+        zero_rule=purses[0].zero_rule.value,
         **more,
     )
+
+
+def _told(amount: int) -> str:
+    return f"{decimal(amount):.6f}"
+
+
+def _opening(draft: _Draft) -> Opening:
+    now = draft.purses[0].now
+    return Opening(draft.asked.account_id, draft.id, draft.asked.event_id, now, now + _ttl(draft.asked))
+
+
+def _ttl(one: Reservation | Extension) -> timedelta:
+    return timedelta(seconds=one.ttl_seconds)
+
+
+def _refuse_twins(drafts: Sequence[_Draft]) -> None:
+    """Refuse for good what has an open hold already, and name that."""
+    open_ones = open_of_events({(draft.asked.account_id, draft.asked.event_id) for draft in drafts})
+    for draft in drafts:
+        hold_id = open_ones.get((draft.asked.account_id, draft.asked.event_id))
+        told = {"hold_id": str(hold_id)} if hold_id else {}
+        says = "A hold for this event is open already."
+        draft.fault = Conflict(says, event_id=draft.asked.event_id, **told)
+
+
+def _refusal(draft: _Draft) -> Refused:
+    if draft.refused is None:
+        raise AssertionError("unreachable: what is not granted is refused")
+    return draft.refused
+
+
+def _placed(draft: _Draft, granted: Granted, changes: Changes) -> Placed:
+    one, items = draft.asked, []
+    for place, (item, slice, purse) in enumerate(zip(one.items, granted.slices, draft.purses, strict=True)):
+        told = (item.type_code, decimal(slice.quantity), decimal(slice.amount), item.to, item.sender)
+        held = Held(one.account_id, draft.id, place + 1, purse.wallet_id, *told)
+        changes.set(held, one.event_id, purse, slice.amount)
+        items.append(held)
+    expires_at = draft.purses[0].now + _ttl(one)
+    return Placed(draft.id, one.event_id, tuple(items), expires_at, granted.final_unit, draft.purses[0].zero_rule)
+
+
+def _extended(one: Extension, hold: Going | None, purses: Mapping[Key, Purse], changes: Changes) -> Placed | Refused:
+    """One extension, of which `hold` tells afterwards, for whoever asks about it next."""
+    if hold is None:
+        return no_such_hold()
+    fault = _fault_of_extension(one, hold)
+    if fault:
+        return fault
+    so_far = [hold.items[item.type_code] for item in one.items]
+    theirs = [purses[one.account_id, item.type_code] for item in one.items]
+    decision = _decide(one, [Slice(micro(held.quantity), micro(held.amount)) for held in so_far], theirs)
+    if not isinstance(decision, Granted):
+        return decision
+    for held, slice, purse, added in zip(so_far, decision.slices, theirs, decision.added, strict=True):
+        grown = replace(held, quantity=decimal(slice.quantity), amount=decimal(slice.amount))
+        hold.items[held.type_code] = grown
+        changes.set(grown, hold.event_id, purse, added)
+    hold.expires_at = max(hold.expires_at, theirs[0].now + _ttl(one))
+    changes.prolong(one.account_id, one.hold_id, hold.expires_at)
+    items = tuple(hold.items.values())
+    return Placed(one.hold_id, hold.event_id, items, hold.expires_at, decision.final_unit, theirs[0].zero_rule)
+
+
+def _fault_of_extension(one: Extension, hold: Going) -> Refused | None:
+    if hold.state != HoldState.OPEN:
+        return HoldIsOver("This hold is over; place a new one.")
+    if any(item.type_code not in hold.items for item in one.items):
+        return Invalid("Only what is held can be extended; place another hold for another type.", field="items")
+    return _fault_of_items(one.items)
 
 
 def _fault_of_items(items: Sequence[Wanted]) -> Invalid | None:
@@ -226,24 +263,3 @@ def _fault_of_items(items: Sequence[Wanted]) -> Invalid | None:
     if len({item.type_code for item in items}) != len(items):
         return Invalid("A hold names each type once.", field="items")
     return None
-
-
-def _fault_of_wallets(one: Reservation, purses: Mapping[Key, Purse]) -> Invalid | None:
-    missing = [item.type_code for item in one.items if (one.account_id, item.type_code) not in purses]
-    return Invalid(f"This account has no wallet for {', '.join(missing)}.", field="type") if missing else None
-
-
-def _fault_of_extension(one: Extension, hold: Going | None) -> Refused | None:
-    if hold is None:
-        return no_such_hold()
-    if hold.state != HoldState.OPEN:
-        return HoldIsOver("This hold is over; place a new one.")
-    if any(item.type_code not in hold.items for item in one.items):
-        return Invalid("Only what is held can be extended; place another hold for another type.", field="items")
-    return _fault_of_items(one.items)
-
-
-def _open_already(one: Reservation, holding: Mapping[tuple[UUID, str], UUID]) -> Conflict:
-    hold_id = holding.get((one.account_id, one.event_id))
-    told = {"hold_id": str(hold_id)} if hold_id else {}
-    return Conflict("A hold for this event is open already.", event_id=one.event_id, **told)

@@ -201,14 +201,14 @@ def test_a_crash_before_the_answer_is_stored_undoes_the_deed(machine: Machine, n
 
 def test_while_the_first_request_runs_its_twin_is_told_to_wait(machine: Machine, monkeypatch) -> None:
     running, finish = threading.Event(), threading.Event()
-    reserve = holds.captures.reserve_within
+    reserve = holds.reserves.reserve_within
 
     def slow(*arguments):
         running.set()
         assert finish.wait(10)
         return reserve(*arguments)
 
-    monkeypatch.setattr(holds.captures, "reserve_within", slow)
+    monkeypatch.setattr(holds.reserves, "reserve_within", slow)
     answers = []
     first = threading.Thread(target=lambda: answers.append(machine.post("/holds", call(), headers=key("k"))))
     first.start()

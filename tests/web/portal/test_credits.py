@@ -17,9 +17,9 @@ from tollbook.accounts.tables import Account, User, ZeroRule
 from tollbook.postgres.ids import new_id
 from tollbook.rating.set_rate import NewRate, set_rate
 from tollbook.refills.tables import RefillRule, RefillStop
-from tollbook.usage.capture import Item, reserve
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
+from tollbook.usage.reserve import Item, reserve
 from tollbook.wallets.tables import Wallet
 from tollbook.wallets.wallet import open_wallets
 

@@ -12,8 +12,9 @@ from litestar.params import FromPath, RawBody
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
-from tollbook.usage import capture as captures
-from tollbook.usage.capture import Extend, Item, Reserve
+from tollbook.usage import reserve as reserves
+from tollbook.usage.capture import capture_within
+from tollbook.usage.reserve import Extend, Item, Reserve
 from tollbook.usage.tables import UsageTold
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import Placed
@@ -86,7 +87,7 @@ def place_hold(request: CallerRequest, body: RawBody) -> Response[HoldAnswer]:
     asked = decode(PlaceBody, body)
     account = request.auth.account_or_own(asked.account)
     wanted = to_reserve(asked, account.id)
-    return idempotency.answer(request, account.id, body, 201, lambda: told(captures.reserve_within(wanted)))
+    return idempotency.answer(request, account.id, body, 201, lambda: told(reserves.reserve_within(wanted)))
 
 
 @post("/holds/{hold_id:uuid}/extend", status_code=200, sync_to_thread=True, opt=takes("holds", ExtendBody))
@@ -95,7 +96,7 @@ def extend_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody) 
     asked = decode(ExtendBody, body)
     account = request.auth.account_of_hold(hold_id)
     wanted = to_extend(asked, account.id, hold_id)
-    return idempotency.answer(request, account.id, body, 200, lambda: told(captures.extend_within(wanted)))
+    return idempotency.answer(request, account.id, body, 200, lambda: told(reserves.extend_within(wanted)))
 
 
 @post("/holds/{hold_id:uuid}/capture", status_code=200, sync_to_thread=True, opt=takes("holds", CaptureBody))
@@ -106,7 +107,7 @@ def capture_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody)
     used = _listed(asked.items, _bare(asked.quantity, None))
 
     def work() -> CaptureAnswer:
-        done = captures.capture_within(account, hold_id, used, asked.occurred_at, asked.attributes or {})
+        done = capture_within(account, hold_id, used, asked.occurred_at, asked.attributes or {})
         if asked.event_id not in (None, done.event_id):
             raise Invalid("This hold was placed for another event.", field="event_id")
         return CaptureAnswer(
