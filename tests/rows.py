@@ -12,6 +12,7 @@ from tollbook.subscriptions.tables import Component
 
 BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us", "tax": Decimal(0)}
 OF_THE_ACCOUNT = {"number", "event_id"}  # what people and machines call things by: different in every account
+WRITTEN_BY_OWNER = {"usage_archive", "usage_archived"}
 FILLED = {"wallet_id", "wallet_seq", "balance_before", "balance_after"}  # empty only where money moves past all wallets
 BY_KIND: dict[type[models.Field], object] = {
     models.DecimalField: Decimal(1),
@@ -46,9 +47,10 @@ def fill(account: Account, one: UUID) -> None:
 
 def _made(model: type[models.Model], account: Account, one: UUID) -> IntegrityError | None:
     row = {field.attname: _value(field, account, one) for field in model._meta.concrete_fields}
+    alias = "owner" if model._meta.db_table in WRITTEN_BY_OWNER else "default"
     try:
-        with transaction.atomic():
-            model.objects.create(**row)
+        with transaction.atomic(using=alias):
+            model.objects.using(alias).create(**row)
     except IntegrityError as error:
         return error
     return None

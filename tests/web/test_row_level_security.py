@@ -27,7 +27,7 @@ SHARED = {
 UNREACHABLE = {"api_key", "number_series", "simulated_charge", "django_session", "account_emailaddress"}
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
-    "settlement", "invoice_file", "payment", "simulated_charge",
+    "settlement", "invoice_file", "payment", "simulated_charge", "usage_archive", "usage_archived",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
 OVER_ACCOUNTS = {

@@ -23,11 +23,12 @@ from tollbook.postgres import binary, wake
 from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
 from tollbook.rating.deck import versions_now
-from tollbook.usage import attributes
+from tollbook.usage import archived, attributes
+from tollbook.usage.archived import Sealed
 from tollbook.usage.batch import Batch, of_events
 from tollbook.usage.event import Event
 from tollbook.usage.known import bodies_of
-from tollbook.usage.prepare import Prepared, Rows, prepare
+from tollbook.usage.prepare import Body, Prepared, Rows, prepare
 from tollbook.wallets.hold import Ending, end_many, endings_for
 from tollbook.wallets.spend import Debit, spend
 from tollbook.wallets.wallet import Locked, lock_all, open_wallets
@@ -159,7 +160,7 @@ def _told(prepared: Prepared, fresh: np.ndarray) -> Outcome:
 
 
 def _tell(
-    prepared: Prepared, states: np.ndarray, rejections: dict[int, Rejection], place: int, known: tuple[Any, ...]
+    prepared: Prepared, states: np.ndarray, rejections: dict[int, Rejection], place: int, known: Body | Sealed
 ) -> None:
     if prepared.body(place) == known:
         states[place] = KNOWN
@@ -180,6 +181,8 @@ def _insert(prepared: Prepared) -> np.ndarray:
         cursor.execute(SQL["staging"])
         with cursor.copy(SQL["copy_in"]) as copy:
             copy.write(_copied(prepared))
+        if archived.has_any(prepared.account_ids):
+            cursor.execute(SQL["leave_out_archived"])
         cursor.execute(SQL["insert_new"])
         fresh = np.ones(len(rows), bool)
         if cursor.rowcount != len(rows):
@@ -231,7 +234,11 @@ def _endings(
     """How open holds of new events end, and their wallets. Most accounts have nothing held, which their wallets tell."""
     with connection.cursor() as cursor:
         cursor.execute(SQL["holding"], {"account_ids": account_ids})
-        holding = {account_id for (account_id,) in cursor.fetchall()}
+        found = cursor.fetchall()
+    holding = {account_id for account_id, files in found if not files}
+    archived.look_again(
+        {account_id: files for account_id, files in found if files}, [group.transfer_id for group in prepared.groups]
+    )
     if not holding:
         return [], set()
     rows = prepared.rows

@@ -104,3 +104,42 @@ class UsageSum(models.Model):
 
     class Meta:
         db_table = "usage_sum"
+
+
+class UsageArchive(models.Model):
+    """One file of archived events: a calendar month (UTC, by `occurred_at`) of an account, or a later part of it, which
+    holds what came for that month after it was archived. Written once; the file is what `sha256` and `bytes` say."""
+
+    pk = models.CompositePrimaryKey("account_id", "month_on", "part")
+    account_id = models.UUIDField()
+    month_on = models.DateField()
+    part = models.SmallIntegerField()
+    events = models.BigIntegerField()
+    quantity = models.DecimalField(max_digits=24, decimal_places=6)
+    billed_quantity = models.DecimalField(max_digits=24, decimal_places=6)
+    cost = models.DecimalField(max_digits=24, decimal_places=6)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    first_transfer_id = models.UUIDField()
+    last_transfer_id = models.UUIDField()
+    bytes = models.BigIntegerField()
+    sha256 = models.BinaryField()
+    archived_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "usage_archive"
+
+
+class UsageArchived(models.Model):
+    """The key of an archived event, so that no id is ever debited twice; which file has it; and in `body` a digest of
+    what tells it from another event with that id (`known.digest_of`), so that no file is opened to find that out."""
+
+    pk = models.CompositePrimaryKey("account_id", "event_id")
+    account_id = models.UUIDField()
+    body = models.BigIntegerField()
+    month_on = models.DateField()
+    part = models.SmallIntegerField()
+    event_id = models.CharField(max_length=200, db_collation="C")
+
+    class Meta:
+        db_table = "usage_archived"
