@@ -110,7 +110,7 @@ def _costs(name: str, runs: list[Run]) -> Iterator[Figure]:
 
 
 def _grown(runs: Runs) -> dict[str, dict[str, float]]:
-    """Bytes an event by table, over all repetitions of a case."""
+    """Bytes an event by table and by index, over all repetitions of a case."""
     found: dict[str, dict[str, float]] = {}
     for name, of_case in runs.items():
         events = sum(run.events for run in of_case)

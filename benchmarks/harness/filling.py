@@ -27,10 +27,10 @@ PREPARE = """
 CREATE SCHEMA fill;
 CREATE TABLE fill.batch AS
     SELECT account_id, transfer_id AS id, row_number() OVER (ORDER BY transfer_id) AS rank
-    FROM usage_event WHERE transfer_id IS NOT NULL GROUP BY account_id, transfer_id;
+    FROM usage_event GROUP BY account_id, transfer_id;
 CREATE TABLE fill.event AS
     SELECT event.*, batch.rank AS fill_rank, extract(epoch FROM event.occurred_at) AS fill_at
-    FROM usage_event AS event LEFT JOIN fill.batch USING (account_id) WHERE batch.id IS NOT DISTINCT FROM event.transfer_id;
+    FROM usage_event AS event JOIN fill.batch ON batch.account_id = event.account_id AND batch.id = event.transfer_id;
 CREATE TABLE fill.transfer AS
     SELECT transfer.*, batch.rank AS fill_rank, 0::bigint AS fill_base,
            row_number() OVER (PARTITION BY account_id, wallet_id ORDER BY wallet_seq) AS fill_place,
@@ -57,8 +57,7 @@ COPIED = {
     "usage_event": {
         "event_id": f"floor({AT})::bigint || substr(event_id, strpos(event_id, '.'))",
         "occurred_at": f"to_timestamp({AT})",
-        "received_at": "clock_timestamp()",
-        "transfer_id": f"CASE WHEN transfer_id IS NOT NULL THEN {NEW_BATCH} END",
+        "transfer_id": NEW_BATCH,
     },
     "transfer": {
         "id": NEW_BATCH,

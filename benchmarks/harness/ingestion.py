@@ -26,7 +26,7 @@ class Case:
 @dataclass(frozen=True)
 class Run:
     """One repetition: events a second; processor seconds of a million events by who spent them; peak memory of the web
-    process; bytes that each table grew by; how soon 95 of 100 batches were answered."""
+    process; bytes that each table and each index grew by; how soon 95 of 100 batches were answered."""
 
     rate: float
     events: int
