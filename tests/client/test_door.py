@@ -20,6 +20,8 @@ from tollbook.client.event import Event
 
 OK, Answer = b'{"accepted":1,"duplicates":0,"rejected":[]}', tuple[int, dict[str, str], bytes]
 
+OTHER = b'{"accepted":0,"duplicates":0,"rejected":[{"index":7,"id":"x","code":"no_rate","message":"No rate."}]}'
+
 
 class Told(ThreadingHTTPServer):
     """Answers with `answers`, one after another, the last for ever; `seen` is what it got and when."""
@@ -108,7 +110,9 @@ def test_a_retry_after_beyond_the_patience_is_not_waited_for(told: Told) -> None
     assert len(told.seen) == 1
 
 
-@pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"[]", b'{"accepted":2,"duplicates":0,"rejected":[]}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"<html>Welcome</html>", b"[]", b'{"accepted":2,"duplicates":0,"rejected":[]}', b"\xff", OTHER]
+)
 def test_an_answer_that_is_not_about_these_events_acknowledges_nothing(told: Told, body: bytes) -> None:
     told.answers = [(200, {}, body)]
     with Client(told.address, "tb_key", patience_seconds=0) as client, pytest.raises(Unavailable):
@@ -163,7 +167,7 @@ def test_the_key_is_in_the_header_and_nowhere_else(told: Told) -> None:
     assert told.seen[0][1]["authorization"] == "Bearer tb_key"
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://", "http://x/?a=b"])
+@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://", "http://x/?a=b", "http://[bad"])
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="is not an address"):
         Client(url, "tb_key")

@@ -7,9 +7,10 @@ import pytest
 from tests.client.calls import NOON, call
 from tests.market import Market
 from tollbook.client.client import Client
-from tollbook.client.errors import InsufficientCredit, Refused, Undelivered
+from tollbook.client.errors import InsufficientCredit, NoPrice, Refused, Undelivered
 from tollbook.client.event import Event, Result
 from tollbook.client.holds import Item
+from tollbook.client.prices import Question
 from tollbook.usage.tables import UsageEvent
 
 
@@ -150,12 +151,37 @@ def test_too_little_credit_says_how_much_there_is(market: Market) -> None:
     assert refusal.value.available == {"outbound": there}
 
 
-def test_wallets_and_quotes_are_read(market: Market) -> None:
+def test_a_hold_may_be_granted_in_part(market: Market) -> None:
+    with opened(market) as client:
+        there = balance(client)
+        hold = client.holds.place(
+            "call-1101", Item("outbound", amount=there + 1), account="northwind", accept_less=True
+        )
+        assert 0 < hold.items[0].held <= there and hold.final_unit and hold.final_unit_action == "terminate"
+        client.holds.release(hold.id)
+
+
+def test_wallets_are_read(market: Market) -> None:
     with opened(market) as client:
         [outbound] = [one for one in client.wallets("northwind") if one.type == "outbound"]
-        quote = client.quote("northwind", "outbound", 61, "+12125550100")
         with pytest.raises(Refused) as refusal:
             client.wallets("no/body")
     assert (outbound.available, outbound.currency) == (outbound.balance, "USD")
-    assert (quote.billed_quantity, quote.cost) == (66, Decimal("0.0132"))
     assert refusal.value.status == 404
+
+
+def test_quotes_are_asked_for_one_or_many_at_a_time(market: Market) -> None:
+    with opened(market) as client:
+        one = client.quote("outbound", 61, to="+12125550100", account="northwind")
+        many = client.quotes(
+            [
+                Question(type="outbound", quantity=Decimal("0.5"), account="northwind"),
+                Question(type="sms", text="Hello", account="northwind"),
+            ]
+        )
+        with pytest.raises(NoPrice) as refusal:
+            client.quote("fax", 1, account="northwind")
+    assert (one.billed_quantity, one.cost) == (66, Decimal("0.0132"))
+    assert [(found.index, found.billed_quantity) for found in many.quotes] == [(0, 6)]
+    assert [(none.index, none.code) for none in many.rejected] == [(1, "no_rate")]
+    assert refusal.value.code == "unknown_type"

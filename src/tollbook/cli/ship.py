@@ -60,6 +60,8 @@ def ship(
     with _ended_by_signals(follow), _alone(marks), _client(url, key, file) as client:
         shipper = _shipper(marks, client, reading, rejects or _beside(file, "rejected"), _Lines(file))
         _refuse_unknown_account(client, account)
+        if follow:
+            click.echo(f"Following {file}{'' if file.exists() else ', once it is there'}. Ctrl-C ends it.", err=True)
         _run(shipper, follow)
 
 

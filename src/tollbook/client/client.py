@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
 
+import msgspec
+
 from tollbook.client.door import NOT_OURS, Door
-from tollbook.client.errors import ClientError, Refused, Unavailable, Undelivered
+from tollbook.client.errors import ClientError, NoPrice, Refused, Unavailable, Undelivered
 from tollbook.client.event import MOST_EVENTS, Event, Rejection, Result, as_line, id_of
 from tollbook.client.holds import Holds
-from tollbook.client.prices import Quote, Wallet, Wallets
+from tollbook.client.prices import Question, Quote, Quotes, Wallet, Wallets
 from tollbook.client.sender import Listener, Pace, Sender
 from tollbook.client.spool import Spool
 from tollbook.client.trouble import Trouble
@@ -122,22 +124,31 @@ class Client:
 
     def wallets(self, account: str) -> tuple[Wallet, ...]:
         """The account's wallets, now."""
-        return self._get(f"/accounts/{quote(account, safe='')}/wallets", Wallets, {}).items
+        return self._ask("GET", f"/accounts/{quote(account, safe='')}/wallets", Wallets).items
 
-    def quote(self, account: str, type: str, quantity: Decimal | int, to: str = "") -> Quote:
-        """What this quantity to this destination would cost now. Raises Refused (404) where it would be rejected."""
-        asked = {"type": type, "to": to, "quantity": str(quantity)}
-        return self._get(f"/accounts/{quote(account, safe='')}/rates", Quote, asked)
+    def quote(self, type: str, quantity: Decimal | int, *, to: str | None = None, account: str | None = None) -> Quote:
+        """What this quantity would cost now. Raises NoPrice where such an event would be rejected."""
+        found = self.quotes([Question(type=type, quantity=quantity, to=to, account=account)])
+        for one in found.rejected:
+            raise NoPrice(one.code, one.message)
+        return found.quotes[0]
+
+    def quotes(self, questions: Sequence[Question]) -> Quotes:
+        """What up to 1,000 things would cost, and which of them have no price. Nothing is debited."""
+        return self._ask("POST", "/rate", Quotes, msgspec.json.encode(questions))
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Deliver for so long, then stop. What is left stays in the spool for the next client; without a spool, raises
-        Undelivered with the events. Safe to repeat."""
+        """Deliver for so long, then stop. Safe to repeat.
+
+        What is left stays in the spool for the next client, so a server that is away is not waited for; without a spool,
+        raises Undelivered with the events.
+        """
         if self._closed:
             return
         self._closed = True
         _open_clients.discard(self)
         try:
-            self._sender.flush(timeout_seconds)
+            self._sender.flush(0.0 if self._kept and self.problem else timeout_seconds)
         except Undelivered:
             pass
         finally:
@@ -148,9 +159,15 @@ class Client:
         if left:
             raise Undelivered(len(left), left, str(self.problem or ""))
 
-    def _get(self, path: str, kind: type[Answer], params: dict[str, str]) -> Answer:
+    def _ask(self, method: str, path: str, kind: type[Answer], body: bytes | None = None) -> Answer:
         answer = self._door.ask(
-            "GET", path, kind, params=params, patience_seconds=self._patience, tell=self._trouble.met
+            method,
+            path,
+            kind,
+            content=body,
+            headers={"Content-Type": "application/json"} if body else None,
+            patience_seconds=self._patience,
+            tell=self._trouble.met,
         )
         self._trouble.met(None)
         return answer
@@ -192,8 +209,8 @@ class Client:
                 raise
             self._compress = False  # a server that is older than this client
             return self._post(lines, patience_seconds)
-        if result.count != len(lines):
-            raise Unavailable(f"The answer is about {result.count} events, not the {len(lines)} that were sent.")
+        if result.count != len(lines) or not all(0 <= one.index < len(lines) for one in result.rejected):
+            raise Unavailable(f"The answer is not about the {len(lines)} events that were sent.")
         return result
 
     def _encoded(self, body: bytes) -> tuple[bytes, dict[str, str]]:

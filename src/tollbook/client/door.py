@@ -53,7 +53,6 @@ class Door:
         *,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
         patience_seconds: float = 0.0,
         tell: Callable[[Unavailable], None] = lambda failure: None,
     ) -> Answer:
@@ -67,16 +66,14 @@ class Door:
         attempt = 0
         while True:
             try:
-                request = self._http.build_request(
-                    method, self.url + ROOT + path, content=content, headers=headers, params=params
-                )
+                request = self._http.build_request(method, self.url + ROOT + path, content=content, headers=headers)
                 return _read(self._http.send(request), kind)
             except httpx.RequestError as error:
                 failure = _Failure(f"{self.url} does not answer: {error or type(error).__name__}")
             except _Failure as told:
                 failure = told
             pause = _pause(attempt, failure.retry_after)
-            unavailable = Unavailable(str(failure))
+            unavailable = Unavailable(f"{str(failure).rstrip('.')}.")
             tell(unavailable)
             if time.monotonic() + pause > deadline or self.leave.wait(pause):
                 raise unavailable
@@ -137,8 +134,12 @@ def _pause(attempt: int, retry_after: float | None) -> float:
 
 
 def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError(f"{url!r} is not an address like https://billing.example.com")
     return url.rstrip("/").removesuffix(ROOT)
 

@@ -37,6 +37,15 @@ class InsufficientCredit(Refused):
         return {str(code): _amount(text) for code, text in found.items()} if isinstance(found, dict) else {}
 
 
+class NoPrice(ClientError):
+    """There is no price for this; such an event would be rejected with this code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+        self.message = message
+
+
 class Full(ClientError):
     """There is no room for more events until the server has taken some. The events of this call were not taken."""
 

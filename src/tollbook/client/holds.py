@@ -36,7 +36,11 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """An open hold. `final_unit`: the credit left can't pay for another slice like this one."""
+    """An open hold; its items count from its beginning.
+
+    `final_unit`: the next slice like this one would be refused; `final_unit_action` says what to do once what is granted is
+    used up. `zero_rule`: the account's, `stop_new` or `overdraft`.
+    """
 
     id: UUID
     event_id: str
@@ -44,6 +48,8 @@ class Hold(msgspec.Struct, frozen=True):
     items: tuple[Held, ...]
     expires_at: datetime
     final_unit: bool = False
+    final_unit_action: str | None = None
+    zero_rule: str = ""
 
 
 class Debit(msgspec.Struct, frozen=True):
@@ -89,10 +95,14 @@ class Holds:
         *,
         account: str | None = None,
         ttl_seconds: int | None = None,
+        accept_less: bool = False,
         idempotency_key: str | None = None,
     ) -> Hold:
-        """Set money aside for what is about to happen. Raises InsufficientCredit, which says what is available."""
-        asked = {"event_id": event_id, "account": account, "items": _listed(items), "ttl_seconds": ttl_seconds}
+        """Set money aside for what is about to happen. Raises InsufficientCredit, which says what is available.
+
+        `accept_less`: grant what there is credit for, rather than refuse.
+        """
+        asked = {"event_id": event_id, "account": account} | _asked(items, ttl_seconds, accept_less)
         return self._ask("/holds", asked, Hold, idempotency_key)
 
     def extend(
@@ -101,10 +111,11 @@ class Holds:
         more: Item | Sequence[Item],
         *,
         ttl_seconds: int | None = None,
+        accept_less: bool = False,
         idempotency_key: str | None = None,
     ) -> Hold:
         """Set more aside for something that goes on, and prolong. InsufficientCredit leaves the hold as it was."""
-        asked = {"items": _listed(more), "ttl_seconds": ttl_seconds}
+        asked = _asked(more, ttl_seconds, accept_less)
         return self._ask(f"/holds/{hold_id}/extend", asked, Hold, idempotency_key)
 
     def capture(
@@ -137,3 +148,7 @@ class Holds:
 
 def _listed(items: Item | Sequence[Item]) -> list[Item]:
     return [items] if isinstance(items, Item) else list(items)
+
+
+def _asked(items: Item | Sequence[Item], ttl_seconds: int | None, accept_less: bool) -> dict[str, Any]:
+    return {"items": _listed(items), "ttl_seconds": ttl_seconds, "accept_less": accept_less or None}

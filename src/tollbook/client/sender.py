@@ -107,7 +107,10 @@ class Sender:
             except ClientError as problem:
                 self._stalled(problem)
             except OSError as error:
-                self._stalled(SpoolFailed(f"The spool can't be read, or rejected events not be written down: {error}"))
+                self._stalled(SpoolFailed(f"The spool can't be read, or rejected events not be written down: {error}."))
+            except Exception as error:  # a defect must not end the delivery unheard
+                log.exception("the delivery failed")
+                self._stalled(ClientError(f"The delivery failed: {error!r}."))
 
     def _wait_for_work(self) -> bool:
         """Wait until a batch is full, or old, or in a hurry. False: nothing is to be delivered any more."""
