@@ -99,15 +99,10 @@ class Clock:
 
     def __init__(self) -> None:
         self._first, self._epoch = 0, 0
-        self._soonest: int | None = None
-
-    def move_to(self, epoch: int) -> None:
-        """Go on from this second, of long ago maybe, instead of about now."""
-        self._soonest = self._epoch = epoch
 
     def next(self, count: int, **how: Any) -> Traffic:
         """The next `count` events."""
-        epoch = max(self._epoch, self._soonest or int(time.time()) - 120)
+        epoch = max(self._epoch, int(time.time()) - 120)
         traffic = Traffic(count, epoch, self._first, **how)
         self._first, self._epoch = self._first + count, epoch + count // PER_SECOND + 1
         return traffic
