@@ -26,6 +26,7 @@ class Rule:
     initial: int = 1
     step: int = 1
     timed: bool = True
+    least: Fraction = Fraction(0)
 
 
 def billed(rule: Rule, quantity: Fraction) -> Fraction:
@@ -43,7 +44,7 @@ def cost(rule: Rule, quantity: Fraction) -> Fraction:
     if quantity == 0:
         return Fraction(0)
     units = billed(rule, quantity) / (60 if rule.timed else 1)
-    return half_away(rule.fee + units * rule.cents / 100)
+    return max(rule.least, half_away(rule.fee + units * rule.cents / 100))
 
 
 @dataclass

@@ -94,7 +94,8 @@ def test_where_there_is_no_rate_there_is_no_price(db) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "quantity"), [("call me", "60"), ("+1٣", "60"), ("1" * 21, "60"), ("1", "-1"), ("1", "NaN"), ("1", "1e12")]
+    ("number", "quantity"),
+    [("call me", "60"), ("+1٣", "60"), ("1" * 21, "60"), ("1", "-1"), ("1", "NaN"), ("1", "1e12")],
 )
 def test_what_no_event_could_be_is_refused(db, number: str, quantity: str) -> None:
     with pytest.raises(Invalid):

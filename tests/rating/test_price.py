@@ -17,7 +17,7 @@ from tollbook.rating.price import Terms, price, price_many
 from tollbook.rating.segments import segments
 
 
-def terms(cents: str, initial: int = 1, step: int = 1, fee: str = "0", timed: bool = True) -> Terms:
+def terms(cents: str, initial: int = 1, step: int = 1, fee: str = "0", timed: bool = True, least: str = "0") -> Terms:
     return Terms(
         account_id=UUID(int=0),
         id=UUID(int=1),
@@ -29,6 +29,7 @@ def terms(cents: str, initial: int = 1, step: int = 1, fee: str = "0", timed: bo
         timed=timed,
         valid_from=datetime(2020, 1, 1, tzinfo=UTC),
         valid_until=None,
+        minimum_charge=Decimal(least),
     )
 
 
@@ -54,6 +55,13 @@ def test_nothing_costs_nothing_not_even_the_connect_fee() -> None:
     assert price(terms("1.2", fee="0.05"), Decimal(0)).cost == 0
 
 
+def test_what_is_billed_costs_the_minimum_at_least_and_nothing_still_nothing() -> None:
+    rate = terms("1.2", fee="0.01", least="0.05")
+    assert [price(rate, Decimal(seconds)).cost for seconds in (0, 1, 199, 200, 201)] == [
+        0, Decimal("0.05"), Decimal("0.05"), Decimal("0.05"), Decimal("0.0502"),
+    ]  # fmt: skip
+
+
 def test_a_message_costs_its_rate_each() -> None:
     assert price(terms("0.79", timed=False), Decimal(3)).cost == Decimal("0.0237")
 
@@ -70,16 +78,17 @@ def test_a_tie_is_rounded_once_and_not_cut_before(cents: str, seconds: int, cost
 @given(
     cents=st.decimals(0, 9999, places=6),
     fee=st.decimals(0, 5, places=6),
+    least=st.decimals(0, 5, places=6) | st.just(Decimal(0)),
     initial=st.integers(1, 120),
     step=st.integers(1, 90),
     timed=st.booleans(),
     quantity=st.decimals(0, 5000, places=3),
 )
 def test_price_equals_the_plain_model(
-    cents: Decimal, fee: Decimal, initial: int, step: int, timed: bool, quantity: Decimal
+    cents: Decimal, fee: Decimal, least: Decimal, initial: int, step: int, timed: bool, quantity: Decimal
 ) -> None:
-    rule = books.Rule(Fraction(cents), Fraction(fee), initial, step, timed)
-    priced = price(terms(str(cents), initial, step, str(fee), timed), quantity)
+    rule = books.Rule(Fraction(cents), Fraction(fee), initial, step, timed, Fraction(least))
+    priced = price(terms(str(cents), initial, step, str(fee), timed, str(least)), quantity)
     assert Fraction(priced.billed) == books.billed(rule, Fraction(quantity))
     assert Fraction(priced.cost) == books.cost(rule, Fraction(quantity))
 
@@ -98,18 +107,23 @@ micro = st.one_of(st.integers(0, 10**14), st.integers(0, 5_000).map(lambda whole
 prices = st.one_of(st.integers(0, 10**12), st.integers(0, 10**7))
 
 
-@given(
-    st.lists(st.tuples(prices, prices, st.integers(1, 10**5), st.integers(1, 10**5), st.booleans(), micro), max_size=8)
+rows_of_terms = st.tuples(
+    prices, prices, prices | st.just(0), st.integers(1, 10**5), st.integers(1, 10**5), st.booleans(), micro
 )
-def test_many_are_priced_as_each_would_be(rows: list[tuple[int, int, int, int, bool, int]]) -> None:
+
+
+@given(st.lists(rows_of_terms, max_size=8))
+def test_many_are_priced_as_each_would_be(rows: list[tuple[int, int, int, int, int, bool, int]]) -> None:
     columns = np.zeros(len(rows), RATE)
     for row, values in enumerate(rows):
-        for name, value in zip(("rate_e6", "connect_micro", "initial", "increment"), values, strict=False):
+        for name, value in zip(
+            ("rate_e6", "connect_micro", "minimum_micro", "initial", "increment"), values, strict=False
+        ):
             columns[row][name] = value
     nothing = np.zeros(len(rows), bool)
-    found = Found(nothing, nothing, np.array([row[4] for row in rows], bool), columns)
-    billed, costs = price_many(found, np.array([row[5] for row in rows], np.int64))
-    for row, (cents_e6, fee, initial, step, timed, quantity) in enumerate(rows):
-        one = terms(str(Decimal(cents_e6).scaleb(-6)), initial, step, str(Decimal(fee).scaleb(-6)), timed)
-        expected = price(one, Decimal(quantity).scaleb(-6))
+    found = Found(nothing, nothing, np.array([row[5] for row in rows], bool), columns)
+    billed, costs = price_many(found, np.array([row[6] for row in rows], np.int64))
+    for row, (*values, initial, step, timed, quantity) in enumerate(rows):
+        cents, fee, least = (str(Decimal(value).scaleb(-6)) for value in values)
+        expected = price(terms(cents, initial, step, fee, timed, least), Decimal(quantity).scaleb(-6))
         assert (int(billed[row]), int(costs[row])) == (expected.billed.scaleb(6), expected.cost.scaleb(6))

@@ -77,7 +77,7 @@ WHERE u.account_id = %(account_id)s AND (r.id IS NULL OR r.type_code <> u.type_c
 ORDER BY u.event_id LIMIT 1
 
 -- name: every_cost_can_be_recomputed
--- An event is billed and costs what its rate says: whole steps of time, a connect fee, rounded once, half away from zero; nothing costs nothing.
+-- An event is billed and costs what its rate says: whole steps of time, a connect fee, a minimum, rounded once, half away from zero; nothing costs nothing.
 SELECT 'event ' || u.event_id, format('%%s billed as %%s for %%s; its rate of %%s cents and a fee of %%s say otherwise', u.quantity,
        u.billed_quantity, u.cost, r.rate_cents, r.connect_fee)
 FROM usage_event u
@@ -93,8 +93,8 @@ CROSS JOIN LATERAL (
 WHERE u.account_id = %(account_id)s
   AND (u.billed_quantity <> billed.quantity
        OR u.cost <> CASE WHEN u.quantity = 0 THEN 0
-                         ELSE round(r.connect_fee + u.billed_quantity * r.rate_cents
-                                    / CASE c.unit WHEN 'seconds' THEN 6000 ELSE 100 END, 6) END)
+                         ELSE greatest(r.minimum_charge, round(r.connect_fee + u.billed_quantity * r.rate_cents
+                                       / CASE c.unit WHEN 'seconds' THEN 6000 ELSE 100 END, 6)) END)
 ORDER BY u.event_id LIMIT 1
 
 -- name: every_shared_value_is_kept

@@ -26,8 +26,9 @@ Columns = NDArray[np.void]
 # Instants in microseconds since 1970 UTC, `until_us` exclusive. `low` to `high` (exclusive) are the keys its prefix
 # covers, moved by SPAN for each group (credit type). Prices and fees as integers: cents x 10^6, currency x 10^6.
 RATE = np.dtype(
-    [("id", "V16"), ("rate_e6", "i8"), ("connect_micro", "i8"), ("from_us", "i8"), ("until_us", "i8"), ("low", "i8"),
-     ("high", "i8"), ("initial", "i4"), ("increment", "i4"), ("next", "i4"), ("length", "i4")],
+    [("id", "V16"), ("rate_e6", "i8"), ("connect_micro", "i8"), ("minimum_micro", "i8"), ("from_us", "i8"),
+     ("until_us", "i8"), ("low", "i8"), ("high", "i8"), ("initial", "i4"), ("increment", "i4"),
+     ("next", "i4"), ("length", "i4")],
 )  # fmt: skip
 
 

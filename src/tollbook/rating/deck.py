@@ -33,7 +33,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US_TO_2000 = 946_684_800_000_000  # PostgreSQL counts from the year 2000
 _PACKED = np.dtype(
     [("id", "V16"), ("group", ">i4"), ("prefix", f"S{DIGITS}"), ("rate_e6", ">i8"), ("connect_micro", ">i8"),
-     ("initial", ">i4"), ("increment", ">i4"), ("from", ">i8"), ("until", ">i8")],
+     ("minimum_micro", ">i8"), ("initial", ">i4"), ("increment", ">i4"), ("from", ">i8"), ("until", ">i8")],
 )  # fmt: skip
 
 
@@ -73,6 +73,11 @@ class Found:
     def connect_micro(self) -> NDArray[np.int64]:
         """Connect fees in millionths of the currency."""
         return self.rates["connect_micro"]
+
+    @property
+    def minimum_micro(self) -> NDArray[np.int64]:
+        """The least that anything billed costs, in millionths of the currency."""
+        return self.rates["minimum_micro"]
 
     @property
     def initial(self) -> NDArray[np.int64]:
@@ -200,7 +205,9 @@ def microseconds(at: datetime) -> int:
 
 def terms_at(rate: Any, owner: UUID, timed: bool, number: str | None = None) -> Terms:
     """One row of compiled rates as terms; `number` is one that it was found for, which spares working the prefix out."""
-    row_id, rate_e6, connect_micro, from_us, until_us, low, _, initial, increment, _, length = rate.item()
+    row_id, rate_e6, connect_micro, minimum_micro, from_us, until_us, low, _, initial, increment, _, length = (
+        rate.item()
+    )
     return Terms(
         account_id=owner,
         id=UUID(bytes=bytes(row_id)),
@@ -212,6 +219,7 @@ def terms_at(rate: Any, owner: UUID, timed: bool, number: str | None = None) -> 
         timed=timed,
         valid_from=EPOCH + timedelta(microseconds=from_us),
         valid_until=None if until_us == FOREVER_US else EPOCH + timedelta(microseconds=until_us),
+        minimum_charge=Decimal(minimum_micro).scaleb(-6),
     )
 
 
@@ -228,6 +236,7 @@ def terms_of(row: Rate, unit: str) -> Terms:
         timed=unit == CreditType.Unit.SECONDS,
         valid_from=row.valid_from,
         valid_until=row.valid_until,
+        minimum_charge=row.minimum_charge,
     )
 
 
@@ -293,7 +302,7 @@ def _read(owners: Sequence[UUID], types: Types) -> dict[UUID, Compiled]:
 def _columns(rows: Columns) -> Columns:
     """Rows as the statement packs them, as columns to be compiled."""
     rates = np.zeros(len(rows), RATE)
-    for name in ("id", "rate_e6", "connect_micro", "initial", "increment"):
+    for name in ("id", "rate_e6", "connect_micro", "minimum_micro", "initial", "increment"):
         rates[name] = rows[name]
     rates["from_us"], rates["until_us"] = _instants(rows["from"]), _instants(rows["until"])
     signs = rows["prefix"].copy().view(np.uint8).reshape(len(rows), DIGITS)

@@ -12,9 +12,9 @@ COPY (
     SELECT account_id,
            string_agg(uuid_send(id) || int4send((array_position(%(type_codes)s::text[], type_code::text) - 1)::int4)
                || convert_to(rpad(prefix, 15), 'UTF8') || int8send((rate_cents * 1000000)::int8)
-               || int8send((connect_fee * 1000000)::int8) || int4send(initial_seconds) || int4send(increment_seconds)
+               || int8send((connect_fee * 1000000)::int8) || int8send((minimum_charge * 1000000)::int8) || int4send(initial_seconds) || int4send(increment_seconds)
                || timestamptz_send(valid_from) || timestamptz_send(coalesce(valid_until, 'infinity')), '')
     FROM rate
-    WHERE account_id = ANY(%(account_ids)s) AND type_code = ANY(%(type_codes)s) AND length(prefix) <= 15
+    WHERE account_id = ANY(%(account_ids)s) AND type_code = ANY(%(type_codes)s)
     GROUP BY account_id
 ) TO STDOUT (FORMAT BINARY)

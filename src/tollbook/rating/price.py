@@ -2,7 +2,8 @@
 
 Rules (DESIGN, "Rating of time"): zero costs nothing, not even the connect fee. Time is billed as `initial_seconds`, then
 in whole steps of `increment_seconds`, and rated per minute; messages and segments are billed as they are, and rated each.
-`cost = connect_fee + billed units x rate_cents / 100`, rounded once, half away from zero, to 6 places.
+`cost = connect_fee + billed units x rate_cents / 100`, rounded once, half away from zero, to 6 places, and at least
+`minimum_charge`.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Terms:
     timed: bool
     valid_from: datetime
     valid_until: datetime | None
+    minimum_charge: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,9 @@ class ManyTerms(Protocol):
     def connect_micro(self) -> NDArray[np.int64]: ...
 
     @property
+    def minimum_micro(self) -> NDArray[np.int64]: ...
+
+    @property
     def initial(self) -> NDArray[np.int64]: ...
 
     @property
@@ -67,7 +72,7 @@ def price(terms: Terms, quantity: Decimal) -> Priced:
     billed = billed_seconds(terms, quantity) if terms.timed else quantity
     # One division, the last step: a quotient cut before the multiplication would round a second time.
     divisor = HUNDRED * SIXTY if terms.timed else HUNDRED
-    return Priced(billed, to_micro(terms.connect_fee + billed * terms.rate_cents / divisor))
+    return Priced(billed, max(terms.minimum_charge, to_micro(terms.connect_fee + billed * terms.rate_cents / divisor)))
 
 
 def billed_seconds(terms: Terms, seconds: Decimal) -> Decimal:
@@ -87,7 +92,7 @@ def price_many(terms: ManyTerms, quantity_micro: NDArray[np.int64]) -> tuple[NDA
     # Nothing here is negative, so half up is half away from zero. The bound leaves room for what floats can't tell.
     large = billed.astype(np.float64) * terms.rate_e6 > _LARGEST_PRODUCT
     product = billed * np.where(large, 0, terms.rate_e6)
-    cost = terms.connect_micro + (product + divisor // 2) // divisor
+    cost = np.maximum(terms.minimum_micro, terms.connect_micro + (product + divisor // 2) // divisor)
     nothing = quantity_micro <= 0
     billed[nothing] = cost[nothing] = 0
     for row in np.flatnonzero(large & ~nothing):
@@ -120,6 +125,7 @@ def _price_one(terms: ManyTerms, row: int, micro: int) -> tuple[int, int]:
         timed=bool(terms.timed[row]),
         valid_from=_SOME_DAY,
         valid_until=None,
+        minimum_charge=Decimal(int(terms.minimum_micro[row])).scaleb(-6),
     )
     priced = price(one, Decimal(micro).scaleb(-6))
     return int(priced.billed.scaleb(6)), int(priced.cost.scaleb(6))

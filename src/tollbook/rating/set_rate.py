@@ -31,6 +31,7 @@ class NewRate:
     connect_fee: Decimal = Decimal(0)
     initial_seconds: int = 1
     increment_seconds: int = 1
+    minimum_charge: Decimal = Decimal(0)
 
 
 def set_rate(new: NewRate, actor: Actor, account_id: UUID = OPERATOR_ID) -> Rate:
@@ -67,11 +68,11 @@ def check(new: NewRate) -> None:
     if not is_prefix(new.prefix):
         says = f"A prefix is digits only, such as 1212, at most {DIGITS}; leave it empty for all destinations."
         raise Invalid(says, field="prefix")
-    if new.rate_cents < 0 or new.connect_fee < 0:
-        raise Invalid("A price can't be negative.", field="rate_cents")
-    if new.rate_cents > LARGEST_PRICE or new.connect_fee > LARGEST_PRICE:
-        field = "rate_cents" if new.rate_cents > LARGEST_PRICE else "connect_fee"
-        raise Invalid(f"A price is {LARGEST_PRICE:,} at most; is this one right?", field=field)
+    for field in ("rate_cents", "connect_fee", "minimum_charge"):
+        if getattr(new, field) < 0:
+            raise Invalid("A price can't be negative.", field=field)
+        if getattr(new, field) > LARGEST_PRICE:
+            raise Invalid(f"A price is {LARGEST_PRICE:,} at most; is this one right?", field=field)
     if new.initial_seconds < 1 or new.increment_seconds < 1:
         raise Invalid("Billing steps are one second or more.", field="increment_seconds")
 
@@ -95,6 +96,7 @@ def _told(rate: Rate | None) -> dict[str, str] | None:
     return rate and {
         "rate_cents": str(rate.rate_cents),
         "connect_fee": str(rate.connect_fee),
+        "minimum_charge": str(rate.minimum_charge),
         "steps": f"{rate.initial_seconds}/{rate.increment_seconds}",
         "valid_from": rate.valid_from.isoformat(),
     }

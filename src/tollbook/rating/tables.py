@@ -30,7 +30,8 @@ class CreditType(models.Model):
 class Rate(models.Model):
     """The price of one unit (a minute, a message, a segment) for destinations that begin with `prefix` ('' is all).
 
-    `rate_cents` is in cents of the account's currency per unit, `connect_fee` in the currency itself.
+    `rate_cents` is in cents of the account's currency per unit, `connect_fee` and `minimum_charge` (the least that
+    anything billed costs) in the currency itself.
     Seconds are billed as `initial_seconds`, then in steps of `increment_seconds`. Valid from `valid_from` until
     `valid_until` (open when empty, exclusive).
     """
@@ -43,6 +44,7 @@ class Rate(models.Model):
     description = models.CharField(max_length=100, blank=True)
     rate_cents = models.DecimalField(max_digits=14, decimal_places=6)
     connect_fee = models.DecimalField(max_digits=20, decimal_places=6, default=0)
+    minimum_charge = models.DecimalField(max_digits=20, decimal_places=6, default=0, db_default=0)
     initial_seconds = models.PositiveIntegerField(default=1)
     increment_seconds = models.PositiveIntegerField(default=1)
     valid_from = models.DateTimeField()
@@ -58,6 +60,8 @@ class Rate(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(rate_cents__gte=0), name="rate_not_negative"),
             models.CheckConstraint(condition=models.Q(connect_fee__gte=0), name="connect_fee_not_negative"),
+            models.CheckConstraint(condition=models.Q(minimum_charge__gte=0), name="minimum_charge_not_negative"),
+            models.CheckConstraint(condition=models.Q(prefix__regex=r"^[0-9]{0,15}$"), name="rate_prefix_is_digits"),
             models.CheckConstraint(
                 condition=models.Q(initial_seconds__gt=0, increment_seconds__gt=0), name="rate_steps_positive"
             ),

@@ -217,7 +217,7 @@ def _tariffs_of(asked: Sequence[Reserve | Extend | Refused]) -> list[list[Tariff
         [item.to for _, item in items],
         np.full(len(items), microseconds(datetime.now(UTC))),
     )
-    columns = (found.rate_e6, found.connect_micro, found.initial, found.increment, found.timed)
+    columns = (found.rate_e6, found.connect_micro, found.initial, found.increment, found.timed, found.minimum_micro)
     rows = zip(found.known.tolist(), *(column.tolist() for column in columns), strict=True)
     tariffs = iter([Tariff(*row) if known else None for known, *row in rows])
     return [[] if isinstance(one, Refused) else [next(tariffs) for _ in one.items] for one in asked]

@@ -16,13 +16,17 @@ _PER_MINUTE = 60 * _PER_PIECE
 
 
 class Tariff(msgspec.Struct, frozen=True, gc=False):
-    """A rate in whole numbers: millionths of a cent per unit (minute or piece), millionths of the currency, seconds."""
+    """A rate in whole numbers: millionths of a cent per unit (minute or piece), millionths of the currency, seconds.
+
+    `minimum_micro` is the least that anything billed costs.
+    """
 
     rate_e6: int
     connect_micro: int
     initial_seconds: int
     increment_seconds: int
     timed: bool
+    minimum_micro: int = 0
 
 
 class Wanted(msgspec.Struct, frozen=True, gc=False):
@@ -89,16 +93,20 @@ def cost_of(tariff: Tariff, quantity: int) -> int:
     if quantity <= 0:
         return 0
     if not tariff.timed:
-        return tariff.connect_micro + (quantity * tariff.rate_e6 + _PER_PIECE // 2) // _PER_PIECE
+        each = (quantity * tariff.rate_e6 + _PER_PIECE // 2) // _PER_PIECE
+        return max(tariff.minimum_micro, tariff.connect_micro + each)
     billed, step = tariff.initial_seconds * MILLION, tariff.increment_seconds * MILLION
     if quantity > billed:
         billed -= (billed - quantity) // step * step
-    return tariff.connect_micro + (billed * tariff.rate_e6 + _PER_MINUTE // 2) // _PER_MINUTE
+    timed = (billed * tariff.rate_e6 + _PER_MINUTE // 2) // _PER_MINUTE
+    return max(tariff.minimum_micro, tariff.connect_micro + timed)
 
 
 def quantity_for(tariff: Tariff, amount: int) -> int:
     """The whole steps that `amount` pays for in full; zero when not even the first one."""
     left = amount - tariff.connect_micro
+    if amount < tariff.minimum_micro:
+        return 0
     if left < 0 or tariff.rate_e6 == 0:
         return 0 if left < 0 else LARGEST_QUANTITY
     units = left * (_PER_MINUTE if tariff.timed else _PER_PIECE) // tariff.rate_e6

@@ -1,8 +1,10 @@
 """How a cost comes about, in words: what was used, what is billed of it, by which rate. The same for people and machines."""
 
+from dataclasses import replace
 from decimal import Decimal
 
-from tollbook.rating.price import Terms
+from tollbook.money.amount import ZERO
+from tollbook.rating.price import Terms, price
 from tollbook.rating.tables import CreditType
 from tollbook.web import formats
 
@@ -46,4 +48,7 @@ def told(
     text += f" x {rate(cents, unit, currency)}"
     if fee:
         text += f" + {formats.exact_money(fee, currency)} connection fee"
+    unraised = price(replace(terms, minimum_charge=ZERO), raw).cost if terms.minimum_charge else cost
+    if unraised < cost == terms.minimum_charge:
+        return f"{text} = {formats.exact_money(unraised, currency)}, at least {formats.exact_money(cost, currency)}"
     return f"{text} = {formats.exact_money(cost, currency)}"

@@ -11,6 +11,7 @@ from tests.web.api.test_door import is_problem
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
 from tollbook.accounts.key import create
 from tollbook.accounts.tables import Account
+from tollbook.audit.books import audit
 from tollbook.rating.set_rate import NewRate, set_rate
 
 CALL = {"account": "northwind", "type": "outbound", "to": "+12125550100", "quantity": 61}
@@ -36,6 +37,17 @@ def test_a_quote_is_what_the_event_will_cost(machine: Machine, northwind: Accoun
     assert balance(northwind, "outbound") == 100
     machine.post("/usage", [CALL | {"id": "call", "occurred_at": "2026-03-01T12:00:00Z"}])
     assert 100 - balance(northwind, "outbound") == Decimal(quote["cost"])
+
+
+def test_a_minimum_charge_is_told_and_debited_and_proven(machine: Machine, northwind: Account) -> None:
+    least = NewRate("outbound", Decimal("1.2"), LONG_AGO, "1212", minimum_charge=Decimal("0.05"))
+    set_rate(least, SYSTEM, northwind.id)
+    short, long, none = quoted(machine, *(CALL | {"quantity": seconds} for seconds in (61, 600, 0)))
+    assert short["arithmetic"] == "61 s x 1.20 ¢/min = $0.0122, at least $0.05"
+    assert [quote["cost"] for quote in (short, long, none)] == ["0.050000", "0.120000", "0.000000"]
+    machine.post("/usage", [CALL | {"id": "call", "occurred_at": "2026-03-01T12:00:00Z"}])
+    assert balance(northwind, "outbound") == Decimal("99.95")
+    assert audit() == []
 
 
 def test_one_question_is_answered_as_a_list_of_one(machine: Machine) -> None:

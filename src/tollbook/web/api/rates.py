@@ -35,6 +35,7 @@ class RateAnswer(msgspec.Struct):
     is_own: bool
     rate_cents: Decimal
     connect_fee: Decimal
+    minimum_charge: Decimal
     initial_seconds: int
     increment_seconds: int
     quantity: Decimal
@@ -63,6 +64,7 @@ def get_rate(
         is_own=found.is_own,
         rate_cents=plain(found.terms.rate_cents),
         connect_fee=money(found.terms.connect_fee),
+        minimum_charge=money(found.terms.minimum_charge),
         initial_seconds=found.terms.initial_seconds,
         increment_seconds=found.terms.increment_seconds,
         quantity=plain(found.quantity),
@@ -86,6 +88,7 @@ class QuoteAnswer(msgspec.Struct):
     is_own: bool
     rate_cents: Decimal
     connect_fee: Decimal
+    minimum_charge: Decimal
     initial_seconds: int
     increment_seconds: int
     cost: Decimal
@@ -167,6 +170,7 @@ def _quote(index: int, found: Quote, account: Account) -> QuoteAnswer:
         is_own=terms.account_id == account.id,
         rate_cents=plain(terms.rate_cents),
         connect_fee=money(terms.connect_fee),
+        minimum_charge=money(terms.minimum_charge),
         initial_seconds=terms.initial_seconds,
         increment_seconds=terms.increment_seconds,
         cost=money(priced.cost),

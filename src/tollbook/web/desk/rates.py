@@ -73,6 +73,9 @@ class RateForm(forms.Form):
     connect_fee = AmountField(
         required=False, help_text="Once per call that costs anything. In the currency, not in cents."
     )
+    minimum_charge = AmountField(
+        required=False, help_text="The least that a call or message costs, in the currency, not in cents."
+    )
     initial_seconds = forms.IntegerField(label="First step (seconds)", min_value=1, max_value=86_400, initial=1)
     increment_seconds = forms.IntegerField(label="Further steps (seconds)", min_value=1, max_value=86_400, initial=1)
     valid_from = forms.DateTimeField(
@@ -125,14 +128,15 @@ def new(request: DeskRequest) -> HttpResponse:
         start = f"{formats.day(given.valid_from)} {given.valid_from:%H:%M} UTC"
         rows = [
             ("Rate", _cents(before and before.rate_cents, unit), _cents(given.rate_cents, unit)),
-            ("Connect fee", _fee(before), formats.number(given.connect_fee)),
+            ("Connect fee", _fee(before, "connect_fee"), formats.number(given.connect_fee)),
+            ("Minimum charge", _fee(before, "minimum_charge"), formats.number(given.minimum_charge)),
             ("Steps", _steps(before), f"{given.initial_seconds}/{given.increment_seconds} s"),
         ]
         passed = given.valid_from <= timezone.now()
         return Review(
             f"{values['type'].name} to {_destination(given)}, {whose}",
             [f"From {start}.", "A rate is never edited; another one can follow it."],
-            rows if values["type"].unit == "seconds" else rows[:2],
+            rows if values["type"].unit == "seconds" else rows[:-1],
             confirm="Give the rate",
             effect="That time has passed: events that are recorded already keep their price." if passed else "",
         )
@@ -202,6 +206,7 @@ def _new(values: dict[str, Any]) -> NewRate:
         type_code=values["type"].code,
         prefix=values["prefix"].strip().lstrip("+"),
         connect_fee=values["connect_fee"] or Decimal(0),
+        minimum_charge=values["minimum_charge"] or Decimal(0),
         valid_from=values["valid_from"].astimezone(UTC),
         **taken,
     )
@@ -222,8 +227,8 @@ def _cents(rate: Decimal | None, unit: str) -> str:
     return "none" if rate is None else f"{formats.cents(rate)} ¢/{unit}"
 
 
-def _fee(before: Rate | None) -> str:
-    return formats.number(before.connect_fee) if before else "none"
+def _fee(before: Rate | None, name: str) -> str:
+    return formats.number(getattr(before, name)) if before else "none"
 
 
 def _steps(before: Rate | None) -> str:
