@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.core.management import call_command
 from django.test import Client
-from tests import conftest, processes
+from tests import conftest, leftovers, processes
 from tests.cast import LONG_AGO, a_rate, an_account
 from tests.databases import Database, created
 from tests.people import person
@@ -61,7 +61,8 @@ class Stage:
 
 @contextmanager
 def postgres() -> Iterator[Embedded]:
-    """A server of this run, gone with all of its data after the block."""
+    """A server of this run, gone with all of its data after the block; what a killed run left goes first."""
+    leftovers.clear_away()
     try:
         with Embedded(conftest.HOME / "server") as server:
             yield server
