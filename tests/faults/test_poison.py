@@ -138,8 +138,6 @@ def test_one_bad_event_of_an_array_of_a_thousand_is_named_and_the_others_are_tak
         faults[poison.name] = fault_of(answer, THOUSAND, PLACE)
         taken += THOUSAND - 1
     found = {name: fault for name, fault in faults.items() if fault}
-    if found and all(r"\ud" in name or name.startswith("deep") for name in found):
-        pytest.xfail("half a character, well escaped, or deep nesting still spoils an array")
     assert not found, "\n".join(f"{name}: {fault[:150]}" for name, fault in found.items())
     assert UsageEvent.objects.count() == taken
     assert audit() == []

@@ -16,7 +16,8 @@ import click
 from django.conf import settings
 from django.core.management import call_command
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 
 from tollbook.cli import calls
 from tollbook.demo import load
@@ -38,6 +39,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 OPEN_REQUESTS = 4_096
 """How many requests may be open at once, streams included; granian's own default would be 1,024."""
 
+IDLE_SECONDS = 20
+"""A connection that says nothing for so long, before or between requests, or has not said all headers, is closed."""
+
 
 def migrate() -> None:
     """Bring the tables up to date and gather the static files."""
@@ -54,6 +58,8 @@ def web(host: str, port: int) -> None:
         address=host,
         port=port,
         interface=Interfaces.ASGI,
+        http=HTTPModes.http1,  # looking for HTTP/2 first, it would wait for ever for somebody who says nothing
+        http1_settings=HTTP1Settings(header_read_timeout=IDLE_SECONDS * 1_000),
         workers=1,
         backlog=2_048,
         backpressure=OPEN_REQUESTS,

@@ -11,12 +11,13 @@ django.setup()
 from django.core.asgi import get_asgi_application  # noqa: E402  (needs the settings)
 
 from tollbook.web.api.app import api  # noqa: E402
+from tollbook.web.intake import Intake  # noqa: E402
 from tollbook.web.portal.stream import live  # noqa: E402
 
 # WhiteNoise hands out static files by a plain iterator, which Django then reads whole: they are small.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
-pages = live(get_asgi_application())
+pages = Intake(live(get_asgi_application()), lambda error: ("text/plain; charset=utf-8", error.sentence))
 MACHINE_PATHS = ("/healthz", "/readyz", "/metrics")
 
 

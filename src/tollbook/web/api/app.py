@@ -18,8 +18,7 @@ from tollbook.web.api import (
 )
 from tollbook.web.api.auth import require_key, require_media_type
 from tollbook.web.api.edge import Edge
-
-LARGEST_BODY = 16 * 1024 * 1024
+from tollbook.web.intake import LARGEST_BODY, Intake
 
 v1 = Router(
     "/api/v1",
@@ -52,4 +51,4 @@ inner = Litestar(
     logging_config=None,
     openapi_config=None,
 )
-api = Edge(inner)
+api = Edge(Intake(inner, problems.of_body))

@@ -28,12 +28,13 @@ ERRORS = {
     403: "The key lacks the scope.",
     404: "No such thing, or it is another account's.",
     409: "It exists already in another shape, or its state does not allow this.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is of a type that is not taken here.",
     422: "The Idempotency-Key came with another request before.",
     503: "The database does not answer; repeat the request after `Retry-After` seconds.",
 }
-ALWAYS, WITH_BODY = (400, 401, 403, 404, 503), (413, 415)
+ALWAYS, WITH_BODY = (400, 401, 403, 404, 503), (408, 413, 415)
 REFERENCE = "#/components/schemas/{name}"
 DESCRIPTION = (
     "Send usage, hold credit, read back. Amounts are decimal strings in the account's currency. Quantities may be sent as "

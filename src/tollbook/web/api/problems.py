@@ -16,6 +16,7 @@ from tollbook import logs
 from tollbook.accounts.remember import InProgress
 from tollbook.errors import Refused, TryLater
 from tollbook.web.errors import status_of
+from tollbook.web.intake import TooLarge, Unbearable
 
 log = logging.getLogger("tollbook.web")
 MEDIA_TYPE = "application/problem+json"
@@ -33,7 +34,6 @@ _CODES = {
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
-    413: "The body is too large; send it in parts.",
 }
 AWAY = (
     "The database does not answer. Repeat the request: with the same ids (and Idempotency-Key) nothing is done twice, "
@@ -84,12 +84,22 @@ def on_refusal(request: Request[Any, Any, Any], error: Refused) -> Response[str]
     return answer(status, text, {"Retry-After": str(error.details.get("retry_after_seconds", RETRY_AFTER_SECONDS))})
 
 
+def of_body(error: Unbearable) -> tuple[str, str]:
+    """The media type and the JSON text about a body that is too large or too slow."""
+    return MEDIA_TYPE, problem(error.status, error.code, error.sentence)
+
+
+def on_body(request: Request[Any, Any, Any], error: Unbearable) -> Response[str]:
+    """The body is too large or too slow; the rest of it is not waited for."""
+    return answer(error.status, of_body(error)[1], {"Connection": "close"})
+
+
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
     """The framework or the door refused: no such route, method, key, scope; bad parameters."""
     status = error.status_code
     if status >= 500:
         return on_defect(request, error)
-    detail = _SENTENCES.get(status, error.detail)
+    detail = TooLarge.sentence if status == TooLarge.status else _SENTENCES.get(status, error.detail)
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         detail = "; ".join(f"{fault.get('key', 'body')}: {fault['message']}" for fault in error.extra)
     code = _CODES.get(status, HTTPStatus(status).phrase.lower().replace(" ", "_"))
@@ -111,6 +121,7 @@ def on_defect(request: Request[Any, Any, Any], error: Exception) -> Response[str
 
 HANDLERS: dict[int | type[Exception], Any] = {
     Refused: on_refusal,
+    Unbearable: on_body,
     HTTPException: on_http,
     OperationalError: on_database_away,
     InterfaceError: on_database_away,

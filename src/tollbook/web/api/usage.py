@@ -4,7 +4,8 @@ Each account's events are one transaction. When the database goes away half-way,
 some accounts are recorded: the sender repeats the whole, and what is known counts as duplicate.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,8 +24,10 @@ from tollbook.web.api import cloudevents
 from tollbook.web.api.auth import Caller, takes
 from tollbook.web.api.bodies import EventBody, Malformed, parse
 from tollbook.web.api.cloudevents import CloudEvent
+from tollbook.web.api.elements import TooMany, crowded, elements, lines
 
 NDJSON = ("application/x-ndjson", "application/ndjson")
+Piece = tuple[int, bytes | msgspec.Raw | EventBody | Malformed]
 
 
 class RejectionAnswer(msgspec.Struct):
@@ -63,10 +66,7 @@ def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer
     """
     content_type = request.headers.get("content-type", "")
     is_cloud = cloudevents.is_cloudevent(content_type, request.headers)
-    read = _cloud_events(request, content_type, body) if is_cloud else _pieces(body, request.content_type[0])
-    pieces = list(read)
-    if len(pieces) > LARGEST_BATCH:
-        raise Invalid(f"Send at most {LARGEST_BATCH} events at a time.", field="events")
+    pieces = _counted(_cloud_events(request, content_type, body) if is_cloud else _pieces(body, request.content_type[0]))
     parts, rejected = _sorted_out(pieces, request.auth)
     answer = UsageAnswer(0, 0, rejected)
     for account_id, part in parts.items():
@@ -75,29 +75,42 @@ def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer
     return answer
 
 
-def _cloud_events(
-    request: Request[Any, Caller, Any], content_type: str, body: bytes
-) -> Iterator[tuple[int, EventBody | Malformed]]:
+def _cloud_events(request: Request[Any, Caller, Any], content_type: str, body: bytes) -> Iterator[Piece]:
+    if crowded(body, LARGEST_BATCH):
+        raise TooMany
     try:
         yield from enumerate(cloudevents.parse(content_type, request.headers, body))
     except Malformed as error:
         raise Invalid(error.message) from None
 
 
-def _pieces(body: bytes, content_type: str) -> Iterator[tuple[int, bytes | msgspec.Raw]]:
+def _counted(read: Iterable[Piece]) -> list[Piece]:
+    with suppress(TooMany):
+        pieces = list(read)
+        if len(pieces) <= LARGEST_BATCH:
+            return pieces
+    raise Invalid(f"Send at most {LARGEST_BATCH} events at a time, fewer when they have many attributes.", field="events")
+
+
+def _pieces(body: bytes, content_type: str) -> Iterator[Piece]:
     """The events' own bytes, not looked into yet, each with its place."""
     if content_type in NDJSON:
-        yield from ((place, line) for place, line in enumerate(body.split(b"\n")) if line.strip())
+        yield from lines(body, LARGEST_BATCH)
         return
     try:
-        yield from enumerate(parse(list[msgspec.Raw], body))
+        if not crowded(body, LARGEST_BATCH):
+            yield from enumerate(parse(list[msgspec.Raw], body))
+            return
+        reason = "It has too many parts"
     except Malformed as error:
-        raise Invalid(f"Send a JSON array of events. {error.message}") from None
+        reason = error.message
+    apart = elements(body, LARGEST_BATCH)
+    if apart is None:
+        raise Invalid(f"Send a JSON array of events. {reason}")
+    yield from enumerate(apart)
 
 
-def _sorted_out(
-    pieces: Sequence[tuple[int, bytes | msgspec.Raw | EventBody | Malformed]], caller: Caller
-) -> tuple[dict[UUID, Part], list[RejectionAnswer]]:
+def _sorted_out(pieces: Sequence[Piece], caller: Caller) -> tuple[dict[UUID, Part], list[RejectionAnswer]]:
     parts: dict[UUID, Part] = {}
     rejected: list[RejectionAnswer] = []
     accounts = _Accounts(caller)
