@@ -15,7 +15,7 @@ from django.db.models import Sum
 from tests.client.calls import call
 from tests.market import Web
 from tollbook.client.client import Client
-from tollbook.client.errors import Unavailable, Undelivered
+from tollbook.client.errors import Full, Unavailable, Undelivered
 from tollbook.client.event import Result
 from tollbook.usage.tables import UsageEvent
 
@@ -60,6 +60,23 @@ def test_events_wait_on_disk_while_the_server_is_away_and_arrive_in_order(web: W
     batches = [[id for id, batch in arrived if batch == one] for one in dict.fromkeys(batch for _, batch in arrived)]
     order = [int(id.removeprefix("call-")) for batch in batches for id in sorted(batch, key=lambda id: int(id[5:]))]
     assert order == list(range(50))
+
+
+def test_a_full_spool_refuses_clearly_and_what_it_took_arrives(web: Web, secret: str, tmp_path: Path) -> None:
+    web.kill()
+    with Client(
+        web.address, secret, spool=tmp_path / "spool", spool_bytes=2_000, patience_seconds=0.2
+    ) as client:
+        taken = 0
+        with pytest.raises(Full, match="2,000 bytes are allowed"):
+            while True:
+                client.send(call(taken))
+                taken += 1
+        assert client.waiting == taken > 5
+        web.start()
+        client.flush()
+        client.send(call(taken))
+    everything_is_debited_once(taken + 1)
 
 
 def test_what_a_closed_client_could_not_deliver_the_next_one_does(web: Web, secret: str, tmp_path: Path) -> None:

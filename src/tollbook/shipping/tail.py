@@ -12,7 +12,9 @@ Rotated files are those beside it whose name is its own and a number or a date: 
 
 import os
 import re
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tollbook.shipping.mark import Mark
 from tollbook.shipping.source import Source, begins
 
 CHUNK_BYTES = 4 * 1024 * 1024
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +111,29 @@ class Tail:
 
     def _resume(self, mark: Mark) -> None:
         """Find the file again that the mark is about."""
-        alike = [path for path in (self.path, *self._rotated()) if begins(path, mark)]
-        same = [path for path in alike if _identity(path) == (mark.device, mark.inode)]
-        if found := [*same, *alike][:1]:
-            self._source = Source(found[0], mark)
-        else:
+        self._source = self._found(mark, lambda: [self.path, *self._rotated()])
+        if self._source is None:
             self._lost(mark)
+
+    def _found(self, mark: Mark, candidates: Callable[[], list[Path]]) -> Source | None:
+        """The file that the mark is about, open at its place: one that begins alike, rather that of the same inode."""
+        for _ in range(TRIES):
+            alike = [path for path in candidates() if begins(path, mark)]
+            try:
+                alike.sort(key=lambda path: _identity(path) != (mark.device, mark.inode))
+                return Source(alike[0], mark) if alike else None
+            except FileNotFoundError:  # it was rotated on, or packed, this very moment
+                continue
+        return None
 
     def _emptied(self, source: Source) -> None:
         """Go on in the copy that was made before the file was emptied."""
         mark = source.mark
         source.close()
-        copies = (path for path in self._rotated() if begins(path, mark) and path != source.path)
-        if copy := next(copies, None):
-            self._source = Source(copy, mark)
-        else:
+        copy = self._found(mark, lambda: [path for path in self._rotated() if path != source.path])
+        if copy is None:
             self._lost(mark)
+        self._source = copy or self._source
 
     def _lost(self, mark: Mark) -> None:
         self._notice(
@@ -139,24 +149,34 @@ class Tail:
 
     def _go_on_after(self, changed_at_ns: int, identity: tuple[int, int] | None) -> None:
         """Open what was rotated after that moment; if nothing was, what has the name now."""
-        later = self._after(changed_at_ns, identity)
-        self._source = Source(later) if later else None
+        self._source = None
+        for _ in range(TRIES):
+            later = self._after(changed_at_ns, identity)
+            try:
+                self._source = Source(later) if later else None
+                return
+            except FileNotFoundError:
+                continue
 
     def _after(self, changed_at_ns: int, identity: tuple[int, int] | None) -> Path | None:
         """The oldest of the rotated files that were written to after that moment."""
-        for path in self._rotated():
-            found = path.stat()
+        for path, found in self._rotated().items():
             if found.st_mtime_ns > changed_at_ns and (found.st_dev, found.st_ino) != identity and found.st_size:
                 return path
         return None
 
-    def _rotated(self) -> list[Path]:
-        """The rotated files, the one that was written to first comes first."""
+    def _rotated(self) -> dict[Path, os.stat_result]:
+        """The rotated files, the one that was written to first comes first. Files may go while they are looked at."""
         name, stem, suffix = (re.escape(part) for part in (self.path.name, self.path.stem, self.path.suffix))
         when = r"[-._]\d[-._:T\d]*"
         known = re.compile(rf"{name}{when}(\.gz)?|{stem}{when}{suffix}(\.gz)?")
-        found = [path for path in self.path.parent.iterdir() if known.fullmatch(path.name) and path.is_file()]
-        return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+        found: dict[Path, os.stat_result] = {}
+        for path in self.path.parent.iterdir():
+            if known.fullmatch(path.name):
+                with suppress(FileNotFoundError):
+                    found[path] = path.stat()
+        files = (item for item in found.items() if stat.S_ISREG(item[1].st_mode))
+        return dict(sorted(files, key=lambda item: (item[1].st_mtime_ns, item[0].name)))
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -183,6 +183,29 @@ def test_a_binary_event_without_its_attributes_or_data_is_refused() -> None:
     assert "data: Expected “object”, got “array”" in refusal(binary(HEADERS, b"[]")).message
 
 
+texts = some.text(max_size=20)
+anything = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | texts,
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+members = some.fixed_dictionaries({}, optional={name: some.just(value) | anything for name, value in GOOD.items()})
+
+
+@given(
+    some.sampled_from([STRUCTURED, BATCHED, "application/json", ""]) | texts,
+    some.fixed_dictionaries({}, optional={name: some.just(value) | texts for name, value in HEADERS.items()}),
+    some.binary(max_size=60) | (members | some.lists(members, max_size=3) | anything).map(json.dumps).map(str.encode),
+)
+def test_whatever_comes_is_an_event_or_malformed(kind: str, headers: dict[str, str], body: bytes) -> None:
+    try:
+        outcomes = parse(kind, headers, body)
+    except Malformed:
+        return
+    for one in outcomes:
+        assert len(one.id) <= 200 and isinstance(one, EventBody | Malformed)
+
+
 words = some.text(min_size=1, max_size=120) | some.sampled_from(["a", "a b", "{sha256:", "/x", "x" * 199, "x" * 201, "é"])
 
 
