@@ -133,6 +133,8 @@ def test_a_malformed_event_says_why_and_which_one_it_is(event: Any, sentence: st
 def test_a_bad_event_of_a_batch_does_not_block_the_others() -> None:
     outcomes = parse(BATCHED, {}, json.dumps([GOOD, GOOD | {"specversion": "0.3"}, 7, GOOD]).encode())
     assert [isinstance(one, Malformed) for one in outcomes] == [False, True, True, False]
+    half = json.dumps([GOOD, GOOD | {"id": "half"}, GOOD]).replace("half", "\\ud800").encode()
+    assert [isinstance(one, Malformed) for one in parse(BATCHED, {}, half)] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,8 @@ def test_a_bad_event_of_a_batch_does_not_block_the_others() -> None:
         (BATCHED, b"{}"),
         (BATCHED, b"nonsense"),
         (BATCHED, b"[" * 100_000),
+        (BATCHED, b"[" + b"1," * 10_000 + b"1]"),
+        (BATCHED, b"[" + b"1," * 4_000_000 + b"1]"),
         (f"{STRUCTURED}; charset=latin-1", b"{}"),
         ("application/cloudevents+avro", b""),
         ("application/cloudevents", b"{}"),

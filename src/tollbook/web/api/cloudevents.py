@@ -16,7 +16,7 @@ goes into data.attributes. An unknown member of the data is refused, as in our o
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -27,11 +27,12 @@ import msgspec
 
 from tollbook.web.api.bodies import EventBody, Malformed
 from tollbook.web.api.bodies import parse as parse_json
+from tollbook.web.api.elements import TooMany, crowded, elements
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject")
 OURS = "tollbook.usage."
-LONGEST_ID = 200
+LONGEST_ID, MOST_EVENTS = 200, 10_000
 _ANY = "application/cloudevents"
 _REQUIRED_HEADERS = frozenset({"ce-specversion", "ce-id", "ce-source", "ce-type"})
 _URI_REFERENCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
@@ -78,11 +79,13 @@ def is_cloudevent(content_type: str, headers: Mapping[str, str]) -> bool:
     return content_type.lstrip()[: len(_ANY)].lower() == _ANY or not _REQUIRED_HEADERS.isdisjoint(headers.keys())
 
 
-def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> list[EventBody | Malformed]:
+def parse(
+    content_type: str, headers: Mapping[str, str], body: bytes, most: int = MOST_EVENTS
+) -> list[EventBody | Malformed]:
     """What a request holds, in its order: events, or why one is none, with its id where that can be told.
 
     Names of headers are in lower case, their values as ASGI gives them (Latin-1). Raises Malformed for a body that is not
-    even a list, is not UTF-8 or is in a format that is not JSON.
+    even a list, holds more than `most` events, is not UTF-8 or is in a format that is not JSON.
     """
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
@@ -90,7 +93,7 @@ def parse(content_type: str, headers: Mapping[str, str], body: bytes) -> list[Ev
     if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Malformed(f"Send UTF-8, not {charset[1][:40]}.")
     if kind == BATCHED:
-        return [_structured(piece) for piece in _listed(body)]
+        return [_structured(piece) for piece in _listed(body, most)]
     if kind == STRUCTURED:
         return [_structured(body)]
     if kind.startswith(_ANY):
@@ -111,11 +114,28 @@ def identity(source: str, id: str) -> str:
     return f"{{sha256:{digest}}}"
 
 
-def _listed(body: bytes) -> list[msgspec.Raw]:
+def _listed(body: bytes, most: int) -> Sequence[bytes | msgspec.Raw]:
     try:
-        return parse_json(list[msgspec.Raw], body)
-    except Malformed as error:
-        raise Malformed(f"Send a JSON array of CloudEvents. {error.message}") from None
+        pieces = _apart(body, most)
+        if len(pieces) <= most:
+            return pieces
+    except TooMany:
+        pass
+    raise Malformed(f"Send at most {most} events at a time.", "events")
+
+
+def _apart(body: bytes, most: int) -> Sequence[bytes | msgspec.Raw]:
+    """The events' own bytes; told apart without understanding them where one of them is no JSON. Raises TooMany."""
+    reason = "It has too many parts."
+    if not crowded(body, most):
+        try:
+            return parse_json(list[msgspec.Raw], body)
+        except Malformed as error:
+            reason = error.message
+    found = elements(body, most)
+    if found is None:
+        raise Malformed(f"Send a JSON array of CloudEvents. {reason}")
+    return found
 
 
 class _Named(msgspec.Struct):
