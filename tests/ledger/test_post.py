@@ -13,6 +13,7 @@ from tollbook.ledger.post import AlreadyPosted, Movement, Side, Unbalanced, post
 from tollbook.ledger.tables import Transfer
 from tollbook.postgres.ids import new_id
 from tollbook.usage.event import Event
+from tollbook.usage.fold import fold_waiting
 from tollbook.usage.record import record
 
 
@@ -53,6 +54,7 @@ def _some_books() -> None:
     funded(account)
     for number in range(4):
         record(account.id, [Event(f"e{number}", "outbound", Decimal(60 + number), NOON)])
+    fold_waiting()
 
 
 PLANTED = {
@@ -69,6 +71,7 @@ PLANTED = {
     "every_moved_wallet_is_there": "UPDATE transfer SET wallet_id = gen_random_uuid() WHERE wallet_seq = 4",
     "every_shared_value_is_kept": "UPDATE usage_event SET campaign_id = 7 WHERE event_id = 'e2'",
     "sums_equal_events": "UPDATE usage_sum SET events = events - 1",
+    "sums_by_attribute_equal_events": "UPDATE usage_by_attribute SET cost = cost + 1 WHERE attribute = 'agent'",
     "chain_is_intact": "UPDATE transfer SET reference = 'another' WHERE wallet_seq = 3",
     "chain_has_no_gap": "UPDATE transfer SET wallet_seq = 9 WHERE wallet_seq = 4",
     "balances_run_on": "UPDATE transfer SET balance_before = balance_before + 1 WHERE wallet_seq = 4",

@@ -28,6 +28,7 @@ UNREACHABLE = {"api_key", "number_series", "simulated_charge", "django_session",
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
     "settlement", "invoice_file", "payment", "simulated_charge", "usage_archive", "usage_archived",
+    "usage_reversal",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
 OVER_ACCOUNTS = {

@@ -128,6 +128,39 @@ FULL JOIN (
 WHERE (s.events, s.quantity, s.billed_quantity, s.cost) IS DISTINCT FROM (e.events, e.quantity, e.billed_quantity, e.cost)
 ORDER BY 1 LIMIT 1
 
+-- name: sums_by_attribute_equal_events
+-- What was folded by campaign, agent and country is what the events that wait no longer add up to, hour by hour and value by value (countries together, because which number is whose may be learnt anew); archived months are proven by their files.
+WITH done AS (
+    SELECT u.type_code, date_bin('1 hour', u.occurred_at, 'epoch'::timestamptz) AS hour_at, c.value AS campaign, a.value AS agent,
+           u.cost, u.quantity, u.billed_quantity
+    FROM usage_event u
+    LEFT JOIN attribute_value c ON c.account_id = u.account_id AND c.id = u.campaign_id
+    LEFT JOIN attribute_value a ON a.account_id = u.account_id AND a.id = u.agent_id
+    WHERE u.account_id = %(account_id)s
+      AND NOT EXISTS (SELECT FROM usage_backlog b WHERE b.account_id = u.account_id AND b.transfer_id = u.transfer_id)
+), events AS (
+    SELECT type_code, hour_at, CASE WHEN GROUPING(campaign) = 0 THEN 'campaign' WHEN GROUPING(agent) = 0 THEN 'agent' ELSE 'country' END
+           AS attribute, coalesce(campaign, agent, '') AS value,
+           count(*) AS events, sum(quantity) AS quantity, sum(billed_quantity) AS billed_quantity, sum(cost) AS cost
+    FROM done
+    GROUP BY GROUPING SETS ((type_code, hour_at, campaign), (type_code, hour_at, agent), (type_code, hour_at))
+), folded AS (
+    SELECT type_code, date_bin('1 hour', begins_at, 'epoch'::timestamptz) AS hour_at, attribute,
+           CASE attribute WHEN 'country' THEN '' ELSE value END AS value,
+           sum(events) AS events, sum(quantity) AS quantity, sum(billed_quantity) AS billed_quantity, sum(cost) AS cost
+    FROM usage_by_attribute WHERE account_id = %(account_id)s
+    GROUP BY 1, 2, 3, 4
+)
+SELECT 'usage by ' || coalesce(f.attribute, e.attribute) || ' ' || coalesce(f.type_code, e.type_code) || ' '
+       || coalesce(f.hour_at, e.hour_at) || ' ' || coalesce(f.value, e.value),
+       format('says %%s events and %%s; the events are %%s and %%s', f.events, f.cost, e.events, e.cost)
+FROM folded f
+FULL JOIN events e ON e.type_code = f.type_code AND e.hour_at = f.hour_at AND e.attribute = f.attribute AND e.value = f.value
+WHERE (f.events, f.quantity, f.billed_quantity, f.cost) IS DISTINCT FROM (e.events, e.quantity, e.billed_quantity, e.cost)
+  AND NOT EXISTS (SELECT FROM usage_archive z WHERE z.account_id = %(account_id)s
+                  AND z.month_on = date_trunc('month', coalesce(f.hour_at, e.hour_at) AT TIME ZONE 'UTC')::date)
+ORDER BY 1 LIMIT 1
+
 -- name: invoice_lines_equal_their_total
 -- The printed lines sum to the printed subtotal, and subtotal and tax to the total.
 SELECT 'invoice ' || i.number, format('lines %%s, subtotal %%s, tax %%s, total %%s', coalesce(sum(l.amount), 0), i.subtotal, i.tax, i.total)

@@ -8,5 +8,6 @@ compiled     one owner's rates in columns, searched by numpy: pure arithmetic, t
 deck         the rates of accounts, read from the database, kept per process, looked up
 card         what an account pays now: the rate card; which rate a number would get
 quote        what something would cost, without debiting it
+country      which country a number belongs to (countries.tsv)
 set_rate     give a new rate from an instant on; the one before it ends there
 """

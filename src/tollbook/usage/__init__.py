@@ -7,6 +7,8 @@ rehearse    what recording a batch would answer
 reserve     hold what something about to happen, or going on, will cost
 capture     a hold becomes its usage events
 statement   events and sums read back: days, what a transfer consists of, one event with its arithmetic
+fold        roll-ups by campaign, agent and country, caught up from the backlog
+breakdown   usage by campaign, agent, country or type, per hour, day or in total
 pace        how fast money is being spent, and when it will be gone
 import_cdr  call records of a switch, from a file, in chunks that survive an interrupt
 summary     what an import did

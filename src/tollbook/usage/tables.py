@@ -36,7 +36,8 @@ class UsageEvent(models.Model):
 
 
 class UsageTold(models.Model):
-    """An event as it is told: with the price it was rated at, all its attributes, and the hold it closed. A view."""
+    """An event as it is told: with the price it was rated at, all its attributes, the hold it closed, and the event that it
+    takes back. A view."""
 
     pk = models.CompositePrimaryKey("account_id", "event_id")
     account_id = models.UUIDField()
@@ -56,6 +57,7 @@ class UsageTold(models.Model):
     attributes = models.JSONField()
     transfer_id = models.UUIDField()
     hold_id = models.UUIDField(null=True)
+    reverses_id = models.CharField(max_length=200, null=True)
 
     class Meta:
         db_table = "usage_told"
@@ -143,3 +145,46 @@ class UsageArchived(models.Model):
 
     class Meta:
         db_table = "usage_archived"
+
+
+class UsageByAttribute(models.Model):
+    """Events of one type with one value of an attribute (`campaign`, `agent` or `country`; '' for none) from `begins_at` on.
+
+    For an hour, or half or a quarter of one where the account's time zone needs that (`fold.width_of`). What the backlog
+    lists is not in it yet. Corrections count as events, with negative sums.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "attribute", "begins_at", "type_code", "value")
+    account_id = models.UUIDField()
+    attribute = models.CharField(max_length=16, db_collation="C")
+    begins_at = models.DateTimeField()
+    type_code = models.CharField(max_length=32, db_collation="C")
+    value = models.CharField(max_length=100, blank=True, db_collation="C")
+    events = models.BigIntegerField()
+    quantity = models.DecimalField(max_digits=24, decimal_places=6)
+    billed_quantity = models.DecimalField(max_digits=24, decimal_places=6)
+    cost = models.DecimalField(max_digits=24, decimal_places=6)
+
+    class Meta:
+        db_table = "usage_by_attribute"
+
+
+class UsageReversal(models.Model):
+    """That one event takes back another one, wholly or in part, and why. The money is the event's own (negative) cost.
+
+    `place` counts the reversals of one original from 1 on without a gap, which is what keeps two that come at once apart.
+    `asked_quantity` is what the sender told to take back, empty for all that was left.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "reverses_id", "place")
+    account_id = models.UUIDField()
+    reverses_id = models.CharField(max_length=200, db_collation="C")
+    place = models.SmallIntegerField()
+    event_id = models.CharField(max_length=200, db_collation="C")
+    asked_quantity = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    reason = models.CharField(max_length=300, blank=True)
+    actor = models.CharField(max_length=254, blank=True)
+
+    class Meta:
+        db_table = "usage_reversal"
+        constraints = [models.UniqueConstraint(fields=["account_id", "event_id"], name="one_reversal_per_event")]

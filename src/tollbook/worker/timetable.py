@@ -7,6 +7,7 @@ from threading import Event
 from tollbook.accounts.remember import forget_old
 from tollbook.invoicing.run import bill
 from tollbook.refills.run import run_due
+from tollbook.usage.fold import fold_waiting
 from tollbook.wallets.hold import expire_due
 
 
@@ -46,6 +47,7 @@ def beat(stop: Event) -> int:
 JOBS = (
     Job("refills", 1, run_due, woken=True),
     Job("holds", 5, expire_holds),
+    Job("rollups", 2, fold_waiting),
     Job("billing", 15 * 60, bill_periods),
     Job("answers", 60 * 60, forget_answers),
     Job("beat", 5, beat),

@@ -133,7 +133,7 @@ def test_readyz_says_what_is_wrong(client: TestClient, db: Database) -> None:
     assert answer.status_code == 503 and "worker" in answer.json()["problems"]
     with db.connect() as connection:
         connection.execute("INSERT INTO worker_beat (job, at, took_ms, error) VALUES ('refills', now(), 1, '')")
-    assert client.get("/readyz").json() == {"status": "ready", "problems": {}}
+    assert client.get("/readyz").json() == {"status": "ready", "problems": {}, "usage_backlog": 0}
     with db.connect("owner") as connection:
         connection.execute("UPDATE worker_beat SET at = now() - interval '61 seconds'")
         assert "61 seconds" in client.get("/readyz").json()["problems"]["worker"]
