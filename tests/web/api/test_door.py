@@ -154,3 +154,8 @@ def test_a_key_of_an_account_need_not_name_it(own: Machine, machine: Machine, no
     assert own.post("/holds", hold).status_code == 201
     assert is_problem(machine.post("/holds", hold), 400, "invalid")
     assert by_slug("northwind") == northwind
+
+
+def test_options_are_told_without_a_key(client: TestClient) -> None:
+    answer = client.options("/api/v1/usage")
+    assert answer.status_code == 204 and set(answer.headers["allow"].split(", ")) == {"OPTIONS", "POST"}
