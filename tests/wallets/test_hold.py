@@ -359,6 +359,19 @@ def test_a_late_capture_is_refused_and_the_call_record_still_debits_once(db) -> 
         capture(account, placed.id, seconds(60), NOON, {})
 
 
+@pytest.mark.parametrize("table", ["hold_item", "hold_move"])
+@pytest.mark.parametrize("column", ["hold_id", "wallet_id"])
+def test_the_audit_finds_an_item_or_a_move_that_leads_nowhere(db, table: str, column: str) -> None:
+    account = an_account()
+    a_rate()
+    funded(account)
+    reserve(account, "call-1", seconds(60))
+    assert audit() == []
+    with db.connect("owner") as connection:
+        connection.execute(f"UPDATE {table} SET {column} = gen_random_uuid()")
+    assert "every_held_item_has_its_wallet" in {finding.rule for finding in audit()}
+
+
 def test_sixteen_calls_side_by_side_never_overdraw(db) -> None:
     account = an_account()
     a_rate(cents="100", initial=60, step=60)

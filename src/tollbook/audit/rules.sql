@@ -34,6 +34,18 @@ CROSS JOIN LATERAL (
 WHERE w.account_id = %(account_id)s AND (w.held <> o.amount OR w.held <> m.held_after)
 ORDER BY w.id LIMIT 1
 
+-- name: every_held_item_has_its_wallet
+-- Items of holds and moves of held money name a hold and a wallet of the account; no foreign key says so at every row.
+SELECT 'hold ' || r.hold_id, format('%%s names wallet %%s; %%s', r.what, r.wallet_id,
+       CASE WHEN h.id IS NULL THEN 'there is no such hold' ELSE 'there is no such wallet' END)
+FROM (SELECT 'an item' AS what, hold_id, wallet_id FROM hold_item WHERE account_id = %(account_id)s
+      UNION ALL
+      SELECT 'a move', hold_id, wallet_id FROM hold_move WHERE account_id = %(account_id)s) r
+LEFT JOIN hold h ON h.account_id = %(account_id)s AND h.id = r.hold_id
+LEFT JOIN wallet w ON w.account_id = %(account_id)s AND w.id = r.wallet_id
+WHERE h.id IS NULL OR w.id IS NULL
+ORDER BY r.hold_id LIMIT 1
+
 -- name: usage_transfers_equal_their_events
 -- A usage transfer debits exactly what its events cost, and counts them.
 SELECT 'transfer ' || t.id, format('debits %%s for %%s events; its events are %%s and cost %%s', t.balance_before - t.balance_after,

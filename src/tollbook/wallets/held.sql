@@ -16,7 +16,7 @@ INSERT INTO hold (account_id, id, event_id, state, opened_at, expires_at, reason
 SELECT account_id, id, event_id, 'open', opened_at, expires_at, ''
 FROM json_to_recordset(%(holds)s::json)
     AS new (account_id uuid, id uuid, event_id text, opened_at timestamptz, expires_at timestamptz)
-ON CONFLICT (account_id, event_id) WHERE state = 'open' DO NOTHING
+ON CONFLICT (account_id, event_id, closed_at) DO NOTHING
 RETURNING id
 
 -- name: open_of_events

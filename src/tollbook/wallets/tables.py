@@ -60,12 +60,16 @@ class Hold(models.Model):
         db_table = "hold"
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "event_id"], condition=models.Q(state="open"), name="one_open_hold_per_event"
+                fields=["account_id", "event_id", "closed_at"], nulls_distinct=False, name="one_open_hold_of_event"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="open", closed_at__isnull=True)
+                | (~models.Q(state="open") & models.Q(closed_at__isnull=False)),
+                name="hold_is_open_until_closed",
             ),
         ]
         indexes = [
             models.Index(fields=["expires_at"], condition=models.Q(state="open"), name="hold_to_expire"),
-            models.Index(fields=["account_id", "event_id"], name="hold_of_event"),
             models.Index(fields=["id"], name="hold_by_id"),  # a platform-wide key names a hold by its id alone
         ]
 
@@ -91,7 +95,7 @@ class HoldItem(models.Model):
 class HoldMove(models.Model):
     """One change of a wallet's held money: the running record of reserve, extend, capture, release, expire. Append-only."""
 
-    pk = models.CompositePrimaryKey("account_id", "id")
+    pk = models.CompositePrimaryKey("account_id", "wallet_id", "at", "id")  # the order in which it is read
     account_id = models.UUIDField()
     id = models.UUIDField()
     wallet_id = models.UUIDField()
@@ -105,4 +109,3 @@ class HoldMove(models.Model):
 
     class Meta:
         db_table = "hold_move"
-        indexes = [models.Index(fields=["account_id", "wallet_id", "-at", "-id"], name="hold_move_newest_first")]
