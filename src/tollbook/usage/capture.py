@@ -17,8 +17,8 @@ from tollbook.usage.event import Event
 from tollbook.usage.record import Recorded, record_within
 from tollbook.usage.reserve import Item, as_held, named
 from tollbook.wallets import hold as holds
-from tollbook.wallets.hold import HoldIsOver, event_name
-from tollbook.wallets.tables import HoldItem, HoldState
+from tollbook.wallets.hold import Held, HoldIsOver, event_name
+from tollbook.wallets.tables import HoldState
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def capture_within(
 
 
 def _event(
-    event_id: str, item: Item, held: Sequence[HoldItem], occurred_at: datetime, attributes: dict[str, Any]
+    event_id: str, item: Item, held: Sequence[Held], occurred_at: datetime, attributes: dict[str, Any]
 ) -> Event:
     if item.quantity is None:
         raise Invalid("What was used is a quantity.", field="quantity")

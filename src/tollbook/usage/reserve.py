@@ -24,9 +24,8 @@ from tollbook.usage.event import LARGEST_QUANTITY
 from tollbook.wallets import hold as holds
 from tollbook.wallets import reserve as reserving
 from tollbook.wallets.grant import MILLION, Tariff, Wanted, decimal
-from tollbook.wallets.hold import Placed, as_json, event_name
+from tollbook.wallets.hold import Held, Placed, as_json, event_name
 from tollbook.wallets.reserve import Extension, Reservation
-from tollbook.wallets.tables import HoldItem
 
 SQL = load(__file__)
 LONGEST_ID = 200
@@ -129,7 +128,7 @@ def extend_within(asked: Extend) -> Placed:
     return _only(extend_many([asked]))
 
 
-def named(item: Item, held: Sequence[HoldItem]) -> Item:
+def named(item: Item, held: Sequence[Held]) -> Item:
     """The item with its type, which need not be told of a hold that has only one. Raises Invalid."""
     if item.type:
         return item
@@ -138,7 +137,7 @@ def named(item: Item, held: Sequence[HoldItem]) -> Item:
     return replace(item, type=held[0].type_code)
 
 
-def as_held(item: Item, held: Sequence[HoldItem]) -> Item:
+def as_held(item: Item, held: Sequence[Held]) -> Item:
     """The item to and from the numbers it is held for, unless it tells others."""
     known = next((one for one in held if one.type_code == item.type), None)
     return replace(item, to=item.to or known.to, sender=item.sender or known.sender) if known else item
@@ -147,14 +146,14 @@ def as_held(item: Item, held: Sequence[HoldItem]) -> Item:
 def _sound_reservation(one: Reserve) -> Reserve:
     if not 1 <= len(one.event_id) <= LONGEST_ID or not one.event_id.isprintable():
         raise Invalid(f"event_id must have 1 to {LONGEST_ID} printable characters.", field="event_id")
-    if any(len(name) > LONGEST_ID for name in _names(one.event_id, [item.type for item in one.items])):
+    if len(one.items) > 1 and any(len(name) > LONGEST_ID for name in _names(one.event_id, one.items)):
         raise Invalid(f"“<event_id>#<type>” of a further item has at most {LONGEST_ID} characters.", field="event_id")
     _check_items(one.items)
     reserving.ttl_of(one.ttl_seconds)
     return one
 
 
-def _sound_extension(one: Extend, held: Sequence[HoldItem] | None) -> Extend:
+def _sound_extension(one: Extend, held: Sequence[Held] | None) -> Extend:
     if held is None:
         raise holds.no_such_hold()
     told = replace(one, items=[as_held(named(item, held), held) for item in one.items])
@@ -223,13 +222,16 @@ def _tariffs_of(asked: Sequence[Reserve | Extend | Refused]) -> list[list[Tariff
     return [[] if isinstance(one, Refused) else [next(tariffs) for _ in one.items] for one in asked]
 
 
-def _names(event_id: str, types: Iterable[str]) -> list[str]:
+def _names(event_id: str, items: Sequence[Item]) -> list[str]:
     """The ids of the events that the items of a hold become."""
-    return [event_name(event_id, position, type_code) for position, type_code in enumerate(types, 1)]
+    return [event_name(event_id, position, item.type) for position, item in enumerate(items, 1)]
 
 
 def _events_of(one: Reservation) -> list[tuple[UUID, str]]:
-    return [(one.account_id, name) for name in _names(one.event_id, [item.type_code for item in one.items])]
+    return [
+        (one.account_id, event_name(one.event_id, position, item.type_code))
+        for position, item in enumerate(one.items, 1)
+    ]
 
 
 def _debited(asked: Sequence[Reservation]) -> set[tuple[UUID, str]]:

@@ -11,9 +11,10 @@ from uuid import UUID
 import msgspec
 
 from tollbook.accounts.tables import ZeroRule
-from tollbook.postgres import prepared, wake
+from tollbook.postgres import prepared
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
+from tollbook.postgres.wake import CHANNEL
 from tollbook.wallets.grant import micro
 from tollbook.wallets.hold import Held, as_json
 
@@ -88,13 +89,13 @@ def lock_purses(keys: Collection[Key]) -> dict[Key, Purse]:
 
 
 def open_holds(new: Sequence[Opening]) -> set[UUID]:
-    """Open these holds, in the order of their events; the ids of those that are. An event has at most one open hold."""
+    """Open these holds, in the order of their events; the ids of those that are not, because their event has an open one."""
     ordered = sorted(new, key=lambda one: (one.account_id.int, one.event_id))
     with prepared.cursor() as cursor:
         cursor.execute(SQL["open_holds"], {"holds": as_json(ordered)}, prepare=True)
         if cursor.rowcount == len(new):
-            return {one.id for one in new}
-        return {row[0] for row in cursor.fetchall()}
+            return set()
+        return {one.id for one in new} - {row[0] for row in cursor.fetchall()}
 
 
 def open_of_events(events: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
@@ -123,13 +124,13 @@ class Changes:
     """What a group of requests changes in holds, gathered to be written in one statement."""
 
     def __init__(self) -> None:
-        self._items: dict[tuple[UUID, int], Held] = {}
+        self._items: dict[tuple[int, int], Held] = {}
         self._moves: list[_Move] = []
         self._prolonged: dict[UUID, _Prolonged] = {}
 
     def set(self, item: Held, event_id: str, purse: Purse, added: int) -> None:
         """What an item is now, `added` millionths of it being new and taken from this purse."""
-        self._items[item.hold_id, item.position] = item
+        self._items[item.hold_id.int, item.position] = item
         if added:
             told = (f"{added}e-6", f"{purse.held}e-6")
             self._moves.append(_Move(item.account_id, new_id(), item.wallet_id, item.hold_id, event_id, *told))
@@ -139,12 +140,15 @@ class Changes:
         """When a hold expires from now on."""
         self._prolonged[hold_id] = _Prolonged(account_id, hold_id, expires_at)
 
-    def write(self, kind: str) -> None:
-        """Write all of it, as moves of this kind, and tell the accounts."""
+    def write(self, kind: str, account_ids: Collection[UUID]) -> None:
+        """Write all of it, as moves of this kind, and tell these accounts."""
         if not self._items:
             return
-        items = list(self._items.values())
-        told = {"items": as_json(items), "moves": as_json(self._moves), "prolonged": as_json([*self._prolonged.values()])}
+        told = {
+            "items": as_json(list(self._items.values())),
+            "moves": as_json(self._moves),
+            "prolonged": as_json(list(self._prolonged.values())),
+            "account_ids": as_json(account_ids),
+        }
         with prepared.cursor() as cursor:
-            cursor.execute(SQL["write_held"], {"kind": kind, **told}, prepare=True)
-        wake.tell_all(list({item.account_id for item in items}))
+            cursor.execute(SQL["write_held"], {"kind": kind, "channel": CHANNEL, **told}, prepare=True)

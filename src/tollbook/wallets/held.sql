@@ -36,7 +36,7 @@ ORDER BY hold.account_id, hold.id, item.position
 FOR NO KEY UPDATE OF hold
 
 -- name: write_held
--- What is held now by each item, the wallets' sums and each change written down, for holds of any accounts in one statement, so that none of it can stand alone.
+-- What is held now by each item, the wallets' sums, each change written down and the accounts told, for holds of any accounts in one statement, so that none of it can stand alone.
 WITH item AS (
     INSERT INTO hold_item (account_id, hold_id, position, wallet_id, type_code, quantity, amount, "to", sender)
     SELECT account_id, hold_id, position, wallet_id, type_code, quantity, amount, "to", sender
@@ -55,7 +55,10 @@ WITH item AS (
     UPDATE wallet SET held = wallet.held + total.amount
     FROM (SELECT account_id, wallet_id, sum(amount) AS amount FROM move GROUP BY account_id, wallet_id) AS total
     WHERE wallet.account_id = total.account_id AND wallet.id = total.wallet_id
+), noted AS (
+    INSERT INTO hold_move (account_id, id, wallet_id, hold_id, event_id, at, kind, amount, held_before, held_after)
+    SELECT account_id, id, wallet_id, hold_id, event_id, statement_timestamp(), %(kind)s, amount, held_before,
+           held_before + amount
+    FROM move
 )
-INSERT INTO hold_move (account_id, id, wallet_id, hold_id, event_id, at, kind, amount, held_before, held_after)
-SELECT account_id, id, wallet_id, hold_id, event_id, statement_timestamp(), %(kind)s, amount, held_before, held_before + amount
-FROM move
+SELECT pg_notify(%(channel)s, account_id) FROM json_array_elements_text(%(account_ids)s::json) AS account_id

@@ -19,11 +19,12 @@ from django.db import connection
 
 from tollbook.accounts.tables import ZeroRule
 from tollbook.errors import Conflict, Invalid, NotFound, Refused
-from tollbook.postgres import wake
+from tollbook.postgres import prepared
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
-from tollbook.wallets.tables import Hold, HoldItem, HoldState
+from tollbook.postgres.wake import CHANNEL
+from tollbook.wallets.tables import Hold, HoldState
 
 SQL = load(__file__)
 
@@ -137,25 +138,21 @@ def end_many(endings: Sequence[Ending]) -> list[bool]:
         return []
     told = {(one.account_id, one.hold_id, one.position or 0): one for one in reversed(endings)}
     parts = [_Part(*row, new_id()) for row in _lock_wallets(told)]
-    with connection.cursor() as cursor:
+    endings_told = as_json([_end(one) for one in told.values()])
+    with prepared.cursor() as cursor:
         cursor.execute(
-            SQL["end_holds"],
-            {"endings": as_json([_end(one) for one in told.values()]), "parts": as_json(parts)},
+            SQL["end_holds"], {"endings": endings_told, "parts": as_json(parts), "channel": CHANNEL}, prepare=True
         )
-        ended = set(cursor.fetchall())
-    wake.tell_all(sorted({account_id for account_id, _, _ in ended}))
+        ended = {(account_id, hold_id, position) for account_id, hold_id, position, _ in cursor.fetchall()}
     first = {id(one) for one in told.values()}
     return [id(one) in first and (one.account_id, one.hold_id, one.position or 0) in ended for one in endings]
 
 
 def _lock_wallets(told: Collection[tuple[UUID, UUID, int]]) -> list[tuple[UUID, UUID, int, UUID]]:
     """Account, hold, position and wallet of each item of these holds, with the wallets locked."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["lock_wallets"],
-            {"account_ids": [key[0] for key in told], "hold_ids": [key[1] for key in told]},
-        )
-        return list(dict.fromkeys(cursor.fetchall()))
+    with prepared.cursor() as cursor:
+        cursor.execute(SQL["lock_wallets"], {"holds": as_json({key[:2] for key in told})}, prepare=True)
+        return cursor.fetchall()
 
 
 def _end(one: Ending) -> _End:
@@ -175,15 +172,8 @@ def endings_for(events: Collection[tuple[UUID, str]]) -> tuple[list[Ending], set
     """
     names = [(account_id, event_id, "") for account_id, event_id in events]
     names += [(account_id, *parted(event_id)) for account_id, event_id in events if "#" in event_id]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["held_for"],
-            {
-                "account_ids": [name[0] for name in names],
-                "event_ids": [name[1] for name in names],
-                "type_codes": [name[2] for name in names],
-            },
-        )
+    with prepared.cursor() as cursor:
+        cursor.execute(SQL["held_for"], {"names": as_json(names)}, prepare=True)
         rows = cursor.fetchall()
     whole = {(account_id, hold_id) for account_id, hold_id, wanted, _, _ in rows if not wanted}
     endings = [Ending(*key, HoldState.CAPTURED, "call record arrived") for key in sorted(whole)]
@@ -288,22 +278,20 @@ def account_of(hold_id: UUID) -> UUID:
     return account_id
 
 
-def items_of(account_id: UUID, hold_id: UUID) -> list[HoldItem]:
+def items_of(account_id: UUID, hold_id: UUID) -> list[Held]:
     """What the hold sets aside, in order of position. Raises NotFound."""
-    items = list(HoldItem.objects.filter(account_id=account_id, hold_id=hold_id).order_by("position"))
+    items = items_of_many([(account_id, hold_id)]).get((account_id, hold_id))
     if not items:
         raise no_such_hold()
     return items
 
 
-def items_of_many(holds: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], list[HoldItem]]:
+def items_of_many(holds: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], list[Held]]:
     """As `items_of`, by account and hold; without those that are not there. One plain read."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["items"], {"account_ids": [key[0] for key in holds], "hold_ids": [key[1] for key in holds]}
-        )
-        items = [HoldItem(*row) for row in cursor.fetchall()]
-    found: dict[tuple[UUID, UUID], list[HoldItem]] = {}
-    for item in items:
-        found.setdefault((item.account_id, item.hold_id), []).append(item)
+    found: dict[tuple[UUID, UUID], list[Held]] = {}
+    with prepared.cursor() as cursor:
+        cursor.execute(SQL["items"], {"holds": as_json(holds)}, prepare=True)
+        for row in cursor.fetchall():
+            item = Held(*row)
+            found.setdefault((item.account_id, item.hold_id), []).append(item)
     return found

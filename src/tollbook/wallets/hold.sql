@@ -1,14 +1,14 @@
 -- name: lock_wallets
 -- The items of holds, with their wallets locked by account and id, the one order used everywhere; what an item's wallet is never changes, so one read is enough.
 SELECT item.account_id, item.hold_id, item.position, item.wallet_id
-FROM unnest(%(account_ids)s::uuid[], %(hold_ids)s::uuid[]) AS wanted (account_id, hold_id)
+FROM (SELECT (key ->> 0)::uuid AS account_id, (key ->> 1)::uuid AS hold_id FROM json_array_elements(%(holds)s::json) AS key) AS wanted
 JOIN hold_item item ON item.account_id = wanted.account_id AND item.hold_id = wanted.hold_id
 JOIN wallet ON wallet.account_id = item.account_id AND wallet.id = item.wallet_id
 ORDER BY wallet.account_id, wallet.id
 FOR NO KEY UPDATE OF wallet
 
 -- name: end_holds
--- The guarded end of holds (of two that end one, one wins) and of single items of them (position > 0), the money back, each change written down: one statement, so that none of it can stand alone.
+-- The guarded end of holds (of two that end one, one wins) and of single items of them (position > 0), the money back, each change written down, the accounts told: one statement, so that none of it can stand alone.
 WITH ending AS (
     SELECT * FROM json_to_recordset(%(endings)s::json)
         AS e (account_id uuid, hold_id uuid, state text, kind text, reason text, position smallint)
@@ -51,19 +51,20 @@ WITH ending AS (
            freed.kind, -freed.amount, moved.held + freed.amount_from_here, moved.held + freed.amount_from_here - freed.amount
     FROM freed JOIN moved ON moved.account_id = freed.account_id AND moved.wallet_id = freed.wallet_id
 )
-SELECT account_id, hold_id, position FROM ended
+SELECT account_id, hold_id, position, pg_notify(%(channel)s, account_id::text) FROM ended
 
 -- name: items
 -- What holds set aside, in order of position.
 SELECT item.account_id, item.hold_id, item.position, item.wallet_id, item.type_code, item.quantity, item.amount, item."to", item.sender
-FROM unnest(%(account_ids)s::uuid[], %(hold_ids)s::uuid[]) AS wanted (account_id, hold_id)
+FROM (SELECT (key ->> 0)::uuid AS account_id, (key ->> 1)::uuid AS hold_id FROM json_array_elements(%(holds)s::json) AS key) AS wanted
 JOIN hold_item item ON item.account_id = wanted.account_id AND item.hold_id = wanted.hold_id
 ORDER BY item.account_id, item.hold_id, item.position
 
 -- name: held_for
 -- Which items of open holds are about these events: all of a hold's for its own event, one for the event of a single type.
 SELECT hold.account_id, hold.id, wanted.type_code, item.type_code, item.position
-FROM unnest(%(account_ids)s::uuid[], %(event_ids)s::text[], %(type_codes)s::text[]) AS wanted (account_id, event_id, type_code)
+FROM (SELECT (name ->> 0)::uuid AS account_id, name ->> 1 AS event_id, name ->> 2 AS type_code
+      FROM json_array_elements(%(names)s::json) AS name) AS wanted
 JOIN hold ON hold.account_id = wanted.account_id AND hold.event_id = wanted.event_id AND hold.state = 'open'
 JOIN hold_item item ON item.account_id = hold.account_id AND item.hold_id = hold.id
 WHERE wanted.type_code = '' OR (item.type_code = wanted.type_code AND item.position > 1)

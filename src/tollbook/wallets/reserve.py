@@ -14,7 +14,18 @@ from msgspec.structs import replace
 
 from tollbook.errors import Conflict, Invalid, Refused
 from tollbook.postgres.ids import new_id
-from tollbook.wallets.grant import LARGEST_QUANTITY, NOTHING, Slice, Wanted, decimal, granted, in_full, is_final, micro
+from tollbook.wallets.grant import (
+    LARGEST_AMOUNT,
+    LARGEST_QUANTITY,
+    NOTHING,
+    Slice,
+    Wanted,
+    decimal,
+    granted,
+    in_full,
+    is_final,
+    micro,
+)
 from tollbook.wallets.held import (
     Changes,
     Going,
@@ -84,15 +95,15 @@ def place_many(asked: Sequence[Reservation], purses: Mapping[Key, Purse]) -> lis
     while True:
         _decide_new(drafts, purses)
         new = [draft for draft in drafts if draft.granted and not draft.is_open]
-        opened = open_holds([_opening(draft) for draft in new]) if new else set()
-        for draft in new:
-            draft.is_open = draft.id in opened
-        if len(opened) == len(new):
+        late = open_holds([_opening(draft) for draft in new]) if new else None
+        if not late:
             break
+        for draft in new:
+            draft.is_open = draft.id not in late
         _refuse_twins([draft for draft in new if not draft.is_open])  # what they took is free again: decide anew
     changes = Changes()
     answers = [_placed(draft, draft.granted, changes) if draft.granted else _refusal(draft) for draft in drafts]
-    changes.write("reserve")
+    changes.write("reserve", {account_id for account_id, _ in purses})
     return answers
 
 
@@ -107,7 +118,7 @@ def extend_many(asked: Sequence[Extension], purses: Mapping[Key, Purse]) -> list
     _take_nothing(purses)
     changes = Changes()
     answers = [_extended(one, holds.get((one.account_id, one.hold_id)), purses, changes) for one in asked]
-    changes.write("extend")
+    changes.write("extend", {account_id for account_id, _ in purses})
     return answers
 
 
@@ -149,19 +160,20 @@ def _take_nothing(purses: Mapping[Key, Purse]) -> None:
 
 def _decide(one: Reservation | Extension, so_far: Sequence[Slice], purses: Sequence[Purse]) -> Granted | Refused:
     """Grant a request from what is left in its items' purses, which then is less; or refuse it, which takes nothing."""
-    slices = [
-        _slice_of(item, held, purse, one.accept_less) for item, held, purse in zip(one.items, so_far, purses, strict=True)
-    ]
-    if None in slices:
-        return _too_little(one, so_far, purses)
-    kept = [slice for slice in slices if slice]
-    if any(slice.quantity > LARGEST_QUANTITY for slice in kept):
-        return Invalid(f"A hold covers at most {decimal(LARGEST_QUANTITY):f}.", field="quantity")
-    added = [slice.amount - held.amount for slice, held in zip(kept, so_far, strict=True)]
-    for purse, amount in zip(purses, added, strict=True):
-        purse.left -= amount
-    each = zip(one.items, kept, purses, strict=True)
-    return Granted(kept, added, any(is_final(item, slice, purse.left, one.accept_less) for item, slice, purse in each))
+    slices: list[Slice] = []
+    for item, held, purse in zip(one.items, so_far, purses, strict=True):
+        slice = _slice_of(item, held, purse, one.accept_less)
+        if slice is None:
+            return _too_little(one, so_far, purses)
+        if slice.quantity > LARGEST_QUANTITY or slice.amount > LARGEST_AMOUNT:
+            return Invalid(f"A hold covers at most {decimal(LARGEST_QUANTITY):f}.", field="quantity")
+        slices.append(slice)
+    added, is_last = [], False
+    for item, held, purse, slice in zip(one.items, so_far, purses, slices, strict=True):
+        added.append(slice.amount - held.amount)
+        purse.left -= slice.amount - held.amount
+        is_last = is_last or is_final(item, slice, purse.left, one.accept_less)
+    return Granted(slices, added, is_last)
 
 
 def _slice_of(item: Wanted, held: Slice, purse: Purse, accept_less: bool) -> Slice | None:
