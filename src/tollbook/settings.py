@@ -57,6 +57,7 @@ def database(url: str, role: str | None) -> dict[str, object]:
     if role:
         options["options"] = f"-c role={role}"  # not Django's assume_role, which waits for ever inside a pool
         options["pool"] = {"min_size": 1, "max_size": int(os.environ.get("TOLLBOOK_POOL", "24")), "timeout": 3}
+        options["prepare_threshold"] = 5  # for `postgres.prepared`; Django's own cursors never prepare
     options["application_name"] = os.environ.get("TOLLBOOK_PROCESS", "tollbook")
     return {
         "ENGINE": "django.db.backends.postgresql",

@@ -28,7 +28,7 @@ IN_ORDER = [
 class Migration(migrations.Migration):
     """Builds two indexes anew: seconds for each million holds."""
 
-    dependencies = [("tollbook", "0010_slim_events")]
+    dependencies = [("tollbook", "0012_minimum_charge")]
     operations = [
         migrations.RunSQL(LOOSENED, migrations.RunSQL.noop),
         migrations.AddConstraint(
