@@ -28,7 +28,7 @@ IN_ORDER = [
 class Migration(migrations.Migration):
     """Builds two indexes anew: seconds for each million holds."""
 
-    dependencies = [("tollbook", "0012_minimum_charge")]
+    dependencies = [("tollbook", "0013_usage_by_attribute")]
     operations = [
         migrations.RunSQL(LOOSENED, migrations.RunSQL.noop),
         migrations.AddConstraint(
