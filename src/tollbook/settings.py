@@ -4,6 +4,7 @@ DATABASE_URL              the database; without it, the commands start the embed
 MIGRATION_DATABASE_URL    the owner of the tables, for `tollbook migrate` (default: DATABASE_URL)
 TOLLBOOK_POOL             connections each process may open to the database (default 24)
 TOLLBOOK_API_THREADS      requests of machines that a web process works on at once, each with a connection (default 8)
+TOLLBOOK_METRICS_TOKEN    who sends it as a bearer token may read /metrics (default: only this machine, not through a proxy)
 TOLLBOOK_HOME             data folder: embedded database, secret key, collected static files (default: ./.tollbook)
 TOLLBOOK_SECRET_KEY       signs sessions; without it, a key is made once in the data folder
 TOLLBOOK_HOSTS            host names served, comma-separated (default: loopback only)
@@ -77,6 +78,7 @@ DEMO = os.environ.get("TOLLBOOK_DEMO", "").lower() in _ON
 TLS = os.environ.get("TOLLBOOK_TLS", "").lower() in _ON
 SECRET_KEY = _secret_key()
 DEBUG = False
+METRICS_TOKEN = os.environ.get("TOLLBOOK_METRICS_TOKEN", "")
 ALLOWED_HOSTS = [host.strip() for host in os.environ.get("TOLLBOOK_HOSTS", "127.0.0.1,localhost,[::1]").split(",")]
 
 _URL = os.environ.get("DATABASE_URL", "postgresql:///tollbook")

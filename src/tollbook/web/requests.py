@@ -11,6 +11,7 @@ from django.shortcuts import render
 
 from tollbook import logs
 from tollbook.errors import Refused
+from tollbook.metrics import count_request
 from tollbook.web.errors import status_of
 
 log = logging.getLogger("tollbook.web")
@@ -50,6 +51,7 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         took_ms = round((time.perf_counter() - started) * 1000, 1)
         response["X-Request-Id"] = request.id
+        count_request(f"/{request.resolver_match.route}" if request.resolver_match else "nowhere", response.status_code)
         response["Server-Timing"] = f"app;dur={took_ms}"
         log.info(
             "request",

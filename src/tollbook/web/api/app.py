@@ -1,4 +1,4 @@
-"""The application for machines, to be mounted for /api/, /healthz and /readyz. Django must be set up before this import."""
+"""The application for machines, to be mounted for /api/ and the health and metrics paths. Django must be set up first."""
 
 from litestar import Litestar, Router
 
@@ -8,6 +8,7 @@ from tollbook.web.api import (
     holds,
     invoices,
     ledger,
+    metrics,
     openapi,
     problems,
     rates,
@@ -45,7 +46,7 @@ v1 = Router(
 )
 threads.use()
 inner = Litestar(
-    route_handlers=[v1, openapi.openapi_json, health.healthz, health.readyz],
+    route_handlers=[v1, openapi.openapi_json, health.healthz, health.readyz, metrics.metrics],
     exception_handlers=problems.HANDLERS,
     request_max_body_size=LARGEST_BODY,
     logging_config=None,

@@ -82,7 +82,7 @@ async def require_media_type(connection: ASGIConnection, handler: BaseRouteHandl
 
 async def require_key(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
     """Let a request pass that has a living key with the route's scope; the handler finds it in `request.auth`."""
-    if handler.http_methods == {"OPTIONS"}:  # tells which methods there are, as the document does
+    if getattr(handler, "http_methods", None) == {"OPTIONS"}:  # tells which methods there are, as the document does
         return
     scope = handler.opt["scope"]
     _refuse_unprintable(connection)

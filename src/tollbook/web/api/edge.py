@@ -10,10 +10,11 @@ from typing import Any
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollbook import logs
+from tollbook.metrics import count_request
 from tollbook.web.requests import HEADERS, request_id_from
 
 log = logging.getLogger("tollbook.web")
-QUIET = {"/healthz", "/readyz"}
+QUIET = {"/healthz", "/readyz", "/metrics"}
 _ALWAYS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -42,8 +43,14 @@ class Edge:
         try:
             await self.app(scope, receive, send_with_headers)
         finally:
+            count_request(_route(scope), status)
             level = logging.DEBUG if path in QUIET and status < 400 else logging.INFO
             log.log(level, "request", extra=_line(scope, path, status, started))
+
+
+def _route(scope: Any) -> str:
+    """The pattern of the address, as whoever answered left it in the scope; one word for all that lead nowhere."""
+    return scope.get("path_template") or "nowhere"
 
 
 def _header(scope: Any, wanted: bytes) -> str:

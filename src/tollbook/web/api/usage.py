@@ -18,6 +18,7 @@ from litestar.params import RawBody
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
+from tollbook.metrics import count_events
 from tollbook.usage.event import Event
 from tollbook.usage.record import LARGEST_BATCH, Recorded, record
 from tollbook.web.api import cloudevents
@@ -72,6 +73,7 @@ def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer
     for account_id, part in parts.items():
         _add(answer, part, record(account_id, part.events, timedelta(days=settings.LATE_DAYS)))
     answer.rejected.sort(key=lambda rejection: rejection.index)
+    count_events(answer.accepted, answer.duplicates, len(answer.rejected))
     return answer
 
 
