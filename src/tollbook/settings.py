@@ -14,6 +14,7 @@ TOLLBOOK_MAIL_FROM        the sender of mail (default: the operator's email)
 TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT,
                           PAYMENT_INSTRUCTIONS, LOGO (an SVG file for invoices: shapes only, at most 32 KB)
 TOLLBOOK_LATE_DAYS        how many days late a usage event may be sent (default 35); staff may import older ones
+TOLLBOOK_ARCHIVE          folder of archived usage (default: archive in the data folder); web, worker and commands need it
 TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
 TOLLBOOK_GATEWAYS         payment gateways offered, comma-separated (default: simulated in the demo, else none)
 """
@@ -182,6 +183,7 @@ GATEWAYS = {
     if name.strip()
 }
 
+ARCHIVE = Path(os.environ.get("TOLLBOOK_ARCHIVE") or HOME / "archive").absolute()
 LATE_DAYS = int(os.environ.get("TOLLBOOK_LATE_DAYS", "35"))
 
 _LOGO = os.environ.get("TOLLBOOK_OPERATOR_LOGO")

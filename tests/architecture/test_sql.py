@@ -35,6 +35,7 @@ def test_a_statement_is_valid_against_the_schema(db, body: str) -> None:
     statement = _numbered(body)
     with db.connect("app") as connection:
         connection.execute(read(SOURCE / "usage" / "record.sql")["staging"])
+        connection.execute(read(SOURCE / "usage" / "archive.sql")["leaving"])
         if re.search(r"^(CREATE|COPY)", re.sub(r"^--.*$", "", body, flags=re.MULTILINE).strip()):
             return
         connection.execute(f"PREPARE tried AS {statement}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from tollbook.accounts.tables import Account
-from tollbook.audit import chain, rules
+from tollbook.audit import archived, chain, rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def audit(
 
 def _of_account(account: Account) -> list[tuple[str, str, str]]:
     with _snapshot():
-        return [*rules.broken(account.id), *chain.broken(account.id)]
+        return [*rules.broken(account.id), *chain.broken(account.id), *archived.broken(account.id)]
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Recomputes each wallet's hash chain, its running balance, and the digest of what usage transfers consist of."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -9,12 +8,14 @@ from uuid import UUID
 
 from django.db import connection
 
-from tollbook.ledger.chain import GENESIS, Sealed, digest, digest_of_details, digest_of_first_details, instant
+from tollbook.ledger.chain import GENESIS, Sealed, digest, digest_of_details, digest_of_first_details
 from tollbook.postgres.named import load
+from tollbook.usage import details
 
 SQL = load(__file__)
 PAGE = 2_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DETAILS = ("event_id", "type_code", "occurred_at", "billed_quantity", "cost")
+NOT_SEALED = "its events are not the ones it was sealed with"
 
 
 def broken(account_id: UUID) -> Iterator[tuple[str, str, str]]:
@@ -63,23 +64,16 @@ def _wrong_details(account_id: UUID) -> Iterator[tuple[str, str, str]]:
     events = _stream("details", account_id)
     for transfer_id, rows in groupby(events, key=lambda row: row["transfer_id"]):
         kept = list(rows)
-        if bytes(kept[0]["detail_digest"] or b"") not in (digest_of_details(map(_line, kept)), _first_digest(kept)):
-            yield "details_are_sealed", f"transfer {transfer_id}", "its events are not the ones it was sealed with"
+        if not seals(kept[0]["detail_digest"], [tuple(row[name] for name in DETAILS) for row in kept]):
+            yield "details_are_sealed", f"transfer {transfer_id}", NOT_SEALED
             return
 
 
-def _line(row: dict[str, Any]) -> str:
-    billed, cost = (int(row[name] * 1_000_000) for name in ("billed_quantity", "cost"))
-    at = (row["occurred_at"] - EPOCH) // timedelta(microseconds=1)
-    return f"{row['event_id']}\t{row['type_code']}\t{at}\t{billed}\t{cost}\n"
-
-
-def _first_digest(rows: list[dict[str, Any]]) -> bytes:
-    """How version 0.1 sealed them."""
-    return digest_of_first_details(
-        f"{row['event_id']}|{row['type_code']}|{instant(row['occurred_at'])}|"
-        f"{row['billed_quantity']:.6f}|{row['cost']:.6f}"
-        for row in rows
+def seals(digest: bytes | None, rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether the digest is that of these events (`DETAILS`, in order of their ids), as now or as version 0.1 made it."""
+    return bytes(digest or b"") in (
+        digest_of_details(details.line(*row) for row in rows),
+        digest_of_first_details(details.first_line(*row) for row in rows),
     )
 
 

@@ -47,11 +47,12 @@ WHERE h.id IS NULL OR w.id IS NULL
 ORDER BY r.hold_id LIMIT 1
 
 -- name: usage_transfers_equal_their_events
--- A usage transfer debits exactly what its events cost, and counts them.
+-- A usage transfer debits exactly what its events cost, and counts them. With an archive, `archived` proves it, from both places.
 SELECT 'transfer ' || t.id, format('debits %%s for %%s events; its events are %%s and cost %%s', t.balance_before - t.balance_after,
        t.detail_count, count(u.event_id), coalesce(sum(u.cost), 0))
 FROM transfer t LEFT JOIN usage_event u ON u.account_id = t.account_id AND u.transfer_id = t.id
 WHERE t.account_id = %(account_id)s AND t.kind = 'usage'
+  AND NOT EXISTS (SELECT FROM usage_archive WHERE account_id = %(account_id)s)
 GROUP BY t.account_id, t.id, t.balance_before, t.balance_after, t.detail_count
 HAVING t.balance_before - t.balance_after <> coalesce(sum(u.cost), 0) OR t.detail_count <> count(u.event_id)
 ORDER BY t.id LIMIT 1
@@ -128,7 +129,7 @@ HAVING t.balance_after - t.balance_before <> -coalesce(sum(e.amount), 0)
 ORDER BY t.id LIMIT 1
 
 -- name: sums_equal_events
--- The roll-up by quarter of an hour is what its events add up to.
+-- The roll-up by quarter of an hour is what its events add up to. Months of which some is archived are proven by `archived`.
 SELECT 'usage sum ' || coalesce(s.type_code, e.type_code) || ' ' || coalesce(s.quarter_at, e.quarter_at),
        format('says %%s events and %%s; the events are %%s and %%s', s.events, s.cost, e.events, e.cost)
 FROM (SELECT * FROM usage_sum WHERE account_id = %(account_id)s) s
@@ -138,6 +139,8 @@ FULL JOIN (
     FROM usage_event WHERE account_id = %(account_id)s GROUP BY 1, 2) e
   ON e.type_code = s.type_code AND e.quarter_at = s.quarter_at
 WHERE (s.events, s.quantity, s.billed_quantity, s.cost) IS DISTINCT FROM (e.events, e.quantity, e.billed_quantity, e.cost)
+  AND NOT EXISTS (SELECT FROM usage_archive a WHERE a.account_id = %(account_id)s
+                  AND a.month_on = date_trunc('month', coalesce(s.quarter_at, e.quarter_at) AT TIME ZONE 'UTC')::date)
 ORDER BY 1 LIMIT 1
 
 -- name: sums_by_attribute_equal_events

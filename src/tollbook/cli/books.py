@@ -1,14 +1,19 @@
-"""`tollbook bill`, `tollbook audit`."""
+"""`tollbook bill`, `tollbook audit`, `tollbook archive`."""
 
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import click
+from django.conf import settings
 
 from tollbook.accounts.account import by_slug
+from tollbook.accounts.tables import Account
 from tollbook.audit.books import audit as prove
 from tollbook.errors import Refused
 from tollbook.invoicing.run import bill as run_bill
+from tollbook.usage.archive import Done, vacuum
+from tollbook.usage.archive import archive as run_archive
 
 
 def bill(until: date | None) -> None:
@@ -41,3 +46,33 @@ def audit(account: str | None) -> None:
         click.echo(f"{len(findings)} rule{'s do' if len(findings) > 1 else ' does'} not hold.")
         sys.exit(1)
     click.echo("The books are proven: every rule holds.")
+
+
+def archive(before: date, account: str | None, folder: Path | None, dry_run: bool) -> None:
+    """Archive what is closed, account by account; the exit status is 1 when a month could not be archived."""
+    if folder is not None and folder.absolute() != settings.ARCHIVE:
+        click.echo(f"Set TOLLBOOK_ARCHIVE={folder.absolute()} wherever Tollbook runs, or it won't find them.", err=True)
+        settings.ARCHIVE = folder.absolute()
+    gone = failed = 0
+    try:
+        for one in [by_slug(account)] if account else Account.objects.order_by("slug"):
+            for done in run_archive(one, before, datetime.now(UTC), dry_run, tell=lambda text: click.echo(text, err=True)):
+                click.echo(_sentence(done, dry_run))
+                gone += 0 if dry_run or done.stays else done.events
+                failed += bool(done.stays)
+    except (Refused, OSError) as error:
+        raise click.ClickException(getattr(error, "message", str(error))) from None
+    finally:
+        if gone:
+            click.echo("making their room free ...", err=True)
+            vacuum()
+    if failed:
+        sys.exit(1)
+
+
+def _sentence(done: Done, dry_run: bool) -> str:
+    if done.stays:
+        return f"{done.month}: {done.events} events stay: {done.stays}."
+    if dry_run:
+        return f"{done.month}: {done.events} events would be archived."
+    return f"{done.month}: {done.events} events archived, {done.bytes} bytes."

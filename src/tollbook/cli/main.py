@@ -214,6 +214,32 @@ def audit(account: str | None) -> None:
     run("books.audit", account=account)
 
 
+@main.command()
+@click.option("--before", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Archive months that end before this day.")
+@click.option("--account", metavar="SLUG", help="Only this account (default: all).")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the files go (default: TOLLBOOK_ARCHIVE, else archive in TOLLBOOK_HOME); where they are read, too.",
+)
+@click.option("--dry-run", is_flag=True, help="Say which months would leave the database, and change nothing.")
+def archive(before: datetime, account: str | None, folder: Path | None, dry_run: bool) -> None:
+    """Move old months of usage events out of the database into compressed Parquet files.
+
+    \b
+    Example:
+        tollbook archive --before 2025-01-01 --dry-run
+
+    Statements, exports and the audit read the files as they read the database, and ids stay known for ever. Each month is
+    written, read back and proven before it is removed; interrupted, the same command goes on. Runs as the owner of the
+    tables (MIGRATION_DATABASE_URL). Back the folder up: it is part of the books. See docs/growing.md.
+
+    Exit status: 0 done, 1 a month could not be archived.
+    """
+    run("books.archive", before=before.date(), account=account, folder=folder, dry_run=dry_run)
+
+
 @main.group()
 def key() -> None:
     """API keys."""

@@ -4,7 +4,8 @@ Read only. Days are local days of the account, cut from quarters of an hour, so 
 days of 23 and 25 hours.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,11 +22,20 @@ from tollbook.postgres.named import load
 from tollbook.rating.deck import terms_of
 from tollbook.rating.price import Terms, price
 from tollbook.rating.tables import CreditType, Rate
-from tollbook.usage.tables import UsageEvent, UsageTold
+from tollbook.usage import shelf
+from tollbook.usage.shelf import Row, Span
+from tollbook.usage.tables import UsageArchived, UsageTold
 
 SQL = load(__file__)
 MOST_ROWS = 5_000
 A_DAY = timedelta(days=1)
+MOST_OF_A_DEBIT = 10_000
+_COLUMNS = (
+    "event_id", "type_code", "occurred_at", "received_at", "quantity", "billed_quantity", "rate_cents", "connect_fee",
+    "cost", "to", "sender", "transfer_id", "hold_id",
+)  # fmt: skip
+_IDS = {"transfer_id", "hold_id", "rate_id", "rate_account_id"}
+_PLACED = ("occurred_at", "event_id", *(name for name in _COLUMNS if name not in ("occurred_at", "event_id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,12 @@ def start_of(on: date, timezone: str) -> datetime:
 
 def of_transfer(account_id: UUID, transfer_id: UUID, offset: int = 0, limit: int = 50) -> list[Used]:
     """The events that a debit consists of, in the order in which they occurred (at most 10,000 in all)."""
-    return _used("of_transfer", account_id=account_id, transfer_id=transfer_id, offset=offset, limit=limit)
+    one = {"account_id": account_id, "transfer_id": transfer_id}
+    archived = shelf.of_transfer(account_id, transfer_id, _PLACED)
+    if not archived:
+        return _used("of_transfer", **one, offset=offset, limit=limit)
+    there = _used("of_transfer", **one, offset=0, limit=MOST_OF_A_DEBIT)
+    return sorted({used.id: used for used in [*there, *map(_of_file, archived)]}.values(), key=_place)[offset:][:limit]
 
 
 def page(
@@ -188,7 +203,8 @@ def newest(
     limit: int = 100,
 ) -> list[Used]:
     """Up to `limit` events of any of the types, newest first, before a key: keyset pages for machines. One query."""
-    return _used(
+    limit = min(limit, MOST_ROWS)
+    rows = _used(
         "newest_of_types",
         account_id=account_id,
         type_codes=list(type_codes),
@@ -196,14 +212,16 @@ def newest(
         until=until,
         at=before and before.at,
         id=before and before.id,
-        limit=min(limit, MOST_ROWS),
+        limit=limit,
     )
+    span = Span(type_codes, since, until, key=(before.at, before.id) if before else None)
+    return _with_archived(account_id, span, rows, limit)
 
 
 def event(account_id: UUID, event_id: str) -> Opened:
     """One event, opened. Raises NotFound, also for another account's."""
     known = event_id.isprintable()  # as every id that was ever taken; others would upset the database
-    row = UsageTold.objects.filter(account_id=account_id, event_id=event_id).first() if known else None
+    row = next(iter(told_events(account_id, [event_id]) if known else []), None)
     if row is None:
         raise NotFound("There is no such event in this account.")
     unit = CreditType.objects.values_list("unit", flat=True).get(code=row.type_code)
@@ -212,11 +230,29 @@ def event(account_id: UUID, event_id: str) -> Opened:
     return Opened(_told(row), unit, row.attributes, terms, price(terms, row.quantity).cost, transfer)
 
 
+def told_events(account_id: UUID, event_ids: Sequence[str]) -> list[UsageTold]:
+    """Those of these events that are in the books, archived or not, in order of their ids."""
+    rows = {row.event_id: row for row in UsageTold.objects.filter(account_id=account_id, event_id__in=event_ids)}
+    missing = [id for id in event_ids if id not in rows]
+    for id, columns in shelf.find(account_id, missing).items():
+        attributes = json.loads(columns.pop("attributes"))
+        rows[id] = UsageTold(account_id=account_id, attributes=attributes, **_with_ids(columns))
+    return [rows[id] for id in sorted(rows)]
+
+
+def told_anywhere(account_ids: Collection[UUID], event_id: str, most: int) -> list[UsageTold]:
+    """The events of any of these accounts that have this id, archived or not, at most so many."""
+    rows = list(UsageTold.objects.filter(account_id__in=account_ids, event_id=event_id)[:most])
+    keys = UsageArchived.objects.filter(account_id__in=account_ids, event_id=event_id)
+    for account_id in keys.values_list("account_id", flat=True)[: most - len(rows)]:
+        rows += told_events(account_id, [event_id])
+    return rows
+
+
 def events_of_holds(account_id: UUID, type_code: str, held_for: Sequence[str]) -> dict[str, str]:
     """The events of one type that holds have become, by the event id that each hold was placed for."""
     ids = {id: held for held in held_for for id in (held, f"{held}#{type_code}")}
-    events = UsageEvent.objects.filter(account_id=account_id, event_id__in=ids, type_code=type_code) if ids else None
-    return {} if events is None else {ids[id]: id for id in events.values_list("event_id", flat=True)}
+    return {ids[row.event_id]: row.event_id for row in told_events(account_id, list(ids)) if row.type_code == type_code}
 
 
 def _told(row: UsageTold) -> Used:
@@ -227,7 +263,7 @@ def _told(row: UsageTold) -> Used:
 
 
 def _read(account_id: UUID, wanted: Filter, key: Key | None, backwards: bool, limit: int) -> list[Used]:
-    return _used(
+    rows = _used(
         "newer" if backwards else "older",
         account_id=account_id,
         type_code=wanted.type_code,
@@ -238,6 +274,31 @@ def _read(account_id: UUID, wanted: Filter, key: Key | None, backwards: bool, li
         id=key and key.id,
         limit=limit,
     )
+    place = (key.at, key.id) if key else None
+    span = Span([wanted.type_code], wanted.since, wanted.until, wanted.text, place, oldest_first=backwards)
+    return _with_archived(account_id, span, rows, limit)
+
+
+def _with_archived(account_id: UUID, span: Span, rows: list[Used], limit: int) -> list[Used]:
+    """Rows of the table and of the archive together, in the order of the span. The table is read first: a month that is
+    archived meanwhile is then seen twice rather than not at all."""
+    known = [(*_place(used), used) for used in rows]
+    found = shelf.nearest(account_id, span, _PLACED, limit, known)
+    return [row[2] if isinstance(row[2], Used) else _of_file(row) for row in found]
+
+
+def _place(used: Used) -> tuple[datetime, str]:
+    return used.occurred_at, used.id
+
+
+def _of_file(row: Row) -> Used:
+    columns = _with_ids(dict(zip(_PLACED, row, strict=True)))
+    return Used(*(columns[name] for name in _COLUMNS))
+
+
+def _with_ids(columns: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a file with its ids, which it has as text, as ids."""
+    return {name: UUID(value) if value and name in _IDS else value for name, value in columns.items()}
 
 
 def _used(statement: str, **parameters: object) -> list[Used]:

@@ -15,7 +15,7 @@ from tollbook.errors import Invalid
 from tollbook.usage import reserve as reserves
 from tollbook.usage.capture import capture_within
 from tollbook.usage.reserve import Extend, Item, Reserve
-from tollbook.usage.tables import UsageTold
+from tollbook.usage.statement import told_events
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import Placed
 from tollbook.web.api import idempotency
@@ -189,7 +189,6 @@ def _bare(quantity: Decimal | None, amount: Decimal | None) -> Item | None:
 
 
 def _debits(account: Account, event_ids: Sequence[str]) -> list[DebitAnswer]:
-    events = UsageTold.objects.filter(account_id=account.id, event_id__in=event_ids).order_by("event_id")
     return [
         DebitAnswer(
             id=one.event_id,
@@ -199,5 +198,5 @@ def _debits(account: Account, event_ids: Sequence[str]) -> list[DebitAnswer]:
             rate_cents=plain(one.rate_cents),
             cost=money(one.cost),
         )
-        for one in events
+        for one in told_events(account.id, event_ids)
     ]

@@ -11,6 +11,7 @@ from django.urls import path
 from tollbook.accounts.tables import Account, User
 from tollbook.invoicing.tables import OpenBalance
 from tollbook.refills.tables import OperatorSwitch
+from tollbook.usage.statement import told_anywhere
 from tollbook.usage.tables import UsageTold
 from tollbook.web.desk.accounts import matching, standings
 from tollbook.web.desk.page import DeskRequest, staff_page
@@ -61,7 +62,7 @@ def find(q: str) -> Found:
         accounts=list(matching(q)[:MOST]),
         users=list(_users(q)),
         invoices=_of_accounts(by_id, OpenBalance.objects.filter(number=_number(q))),
-        events=_of_accounts(by_id, UsageTold.objects.filter(event_id=q)),
+        events=[(by_id[row.account_id], row) for row in told_anywhere(list(by_id), q, MOST)],
     )
 
 
