@@ -19,9 +19,10 @@ from tollbook.postgres.scope import rows_of
 from tollbook.usage import archived, shelf, statement
 from tollbook.usage.archive import Done, Unproven, archive
 from tollbook.usage.event import Event
+from tollbook.usage.fold import fold_waiting
 from tollbook.usage.record import Recorded, record
 from tollbook.usage.statement import Filter, Key
-from tollbook.usage.tables import UsageArchive, UsageBacklog, UsageEvent
+from tollbook.usage.tables import UsageArchive, UsageEvent
 
 LATER = datetime(2026, 1, 1, tzinfo=UTC)
 MARCH = datetime(2025, 3, 10, 12, 0, tzinfo=UTC)
@@ -39,7 +40,7 @@ def call(id: str = "call", at: datetime = MARCH, seconds: str = "61", **fields: 
 
 
 def archive_all(account: Account, before: date = date(2026, 1, 1), now: datetime = LATER) -> list[Done]:
-    UsageBacklog.objects.filter(account_id=account.id).delete()
+    fold_waiting()
     return list(archive(account, before, now))
 
 
@@ -151,7 +152,7 @@ def test_a_month_stays_while_roll_ups_are_owed_some_of_it(db) -> None:
 
 def test_a_dry_run_changes_nothing(db, folder: Path) -> None:
     account = an_account_with_usage()
-    UsageBacklog.objects.all().delete()
+    fold_waiting()
     done = list(archive(account, date(2025, 5, 1), LATER, dry_run=True))
     assert [(one.events, one.bytes) for one in done] == [(5, 0), (3, 0)]
     assert UsageEvent.objects.count() == 8 and not folder.exists()
@@ -233,6 +234,7 @@ def test_the_audit_compares_archived_keys_with_their_files(db) -> None:
 
 PLANTED = {
     "sums_equal_events": "UPDATE usage_sum SET cost = cost + 1 WHERE type_code = 'sms'",
+    "sums_by_attribute_equal_events": "UPDATE usage_by_attribute SET cost = cost + 1 WHERE attribute = 'agent'",
     "usage_transfers_equal_their_events": "UPDATE transfer SET detail_count = detail_count + 1 WHERE kind = 'usage'",
     "details_are_sealed": "UPDATE transfer SET detail_digest = sha256('x') WHERE kind = 'usage'",
     "every_costly_event_is_debited": "DELETE FROM transfer WHERE kind = 'usage'",

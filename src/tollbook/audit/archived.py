@@ -7,20 +7,24 @@ from datetime import date
 from decimal import Decimal
 from heapq import merge
 from itertools import groupby
+from operator import add as add_up
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
+from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.audit.chain import DETAILS, NOT_SEALED, PAGE, seals
 from tollbook.postgres.named import load
-from tollbook.rating.price import Terms, price
-from tollbook.rating.tables import CreditType
+from tollbook.rating.deck import terms_of
+from tollbook.rating.price import Priced, Terms, price
+from tollbook.rating.tables import CreditType, Rate
 from tollbook.usage import shelf
 from tollbook.usage.archive import Sums, add, ends_of
 from tollbook.usage.archived import digest_of
 from tollbook.usage.event import microseconds
+from tollbook.usage.fold import ATTRIBUTES
 from tollbook.usage.shelf import ArchiveUnreadable, Row
 from tollbook.usage.tables import UsageArchive
 
@@ -30,6 +34,7 @@ COLUMNS = (
     "connect_fee",
 )  # fmt: skip
 MOST_RATES = 50_000
+NOTHING: tuple[Any, ...] = (0, 0, 0, 0)
 Fault = tuple[str, str, str]
 
 
@@ -94,7 +99,8 @@ class _Rates:
     """Rates that archived events name, the last ones looked up kept."""
 
     def __init__(self, account_id: UUID) -> None:
-        self._account_id = account_id
+        self._owners = [account_id, OPERATOR_ID]
+        self._units = dict(CreditType.objects.values_list("code", "unit"))
         self._known: dict[str, tuple[str, Terms]] = {}
 
     def learn(self, rate_ids: set[str]) -> None:
@@ -102,21 +108,18 @@ class _Rates:
         if len(self._known) > MOST_RATES:
             self._known.clear()
         missing = rate_ids - self._known.keys()
-        for id, code, since, cents, fee, initial, step, timed in (
-            _rows("rates", self._account_id, rate_ids=sorted(missing)) if missing else []
-        ):
-            terms = Terms(self._account_id, id, "", cents, fee, initial, step, timed, since, None)
-            self._known[str(id)] = (code, terms)
+        for rate in Rate.objects.filter(account_id__in=self._owners, id__in=missing) if missing else []:
+            self._known[str(rate.id)] = (rate.type_code, terms_of(rate, self._units[rate.type_code]))
 
     def fault_of(self, row: Row) -> Fault | None:
-        """What is wrong with an event's rate or its arithmetic."""
+        """What is wrong with an event's rate or its arithmetic (that of a reversal is not its own)."""
         event_id, type_code, at, quantity, billed, cost, _, _, rate_id, rate_cents, connect_fee = row
         code, terms = self._known.get(rate_id, ("", None))
         name = f"event {event_id}"
         if terms is None or code != type_code or at < terms.valid_from:
             says = f"says rate {rate_id}; that rate is for {code or 'nothing'} from {terms and terms.valid_from}"
             return "every_event_follows_its_rate", name, says
-        priced = price(terms, quantity)
+        priced = price(terms, quantity) if quantity >= 0 else Priced(billed, cost)
         if (priced.billed, priced.cost, terms.rate_cents, terms.connect_fee) != (billed, cost, rate_cents, connect_fee):
             says = f"{quantity} billed as {billed} for {cost}; its rate says {priced.billed} for {priced.cost}"
             return "every_cost_can_be_recomputed", name, says
@@ -124,18 +127,40 @@ class _Rates:
 
 
 def _wrong_sums(account_id: UUID, month_on: date, sums: Sums) -> Iterator[Fault]:
-    """The roll-up of a month against its files and what is in the table of it; with the table's rows added to `sums`."""
+    """The roll-ups of a month against its files (`sums`) and what is in the table of it."""
     start, end = ends_of(month_on)
+    bounds = {"start": start, "end": end}
+    folded = dict(sums)
     types = list(CreditType.objects.values_list("code", flat=True))
-    add(sums, _stream("rest", account_id, start=start, end=end, type_codes=types))
-    told = {(code, at): tuple(figures) for code, at, *figures in _rows("sums", account_id, start=start, end=end)}
+    for *row, waits in _stream("rest", account_id, type_codes=types, **bounds):
+        add(sums, [row])
+        if not waits:
+            add(folded, [row])
+    told = {(code, at): tuple(figures) for code, at, *figures in _rows("sums", account_id, **bounds)}
+    yield from _difference("sums_equal_events", "usage sum", told, sums)
+    hours = _by_hour(folded)
+    by_attribute: dict[str, Sums] = {attribute: {} for attribute in ATTRIBUTES}
+    for attribute, code, at, *figures in _rows("by_attribute", account_id, **bounds):
+        by_attribute[attribute][code, at] = tuple(figures)
+    for attribute, found in by_attribute.items():
+        yield from _difference("sums_by_attribute_equal_events", f"usage by {attribute}", found, hours)
+
+
+def _by_hour(sums: Sums) -> Sums:
+    hours: Sums = {}
+    for (code, at), figures in sums.items():
+        hour = (code, at.replace(minute=0))
+        hours[hour] = tuple(map(add_up, figures, hours.get(hour, NOTHING)))
+    return hours
+
+
+def _difference(rule: str, name: str, told: Sums, sums: Sums) -> Iterator[Fault]:
+    """The first key at which what is told is not what the events are."""
     wrong = sorted(key for key in sums.keys() | told.keys() if sums.get(key) != told.get(key))
     if wrong:
         code, at = wrong[0]
-        nothing: tuple[Any, ...] = (0, 0, 0, 0)
-        (count, *_, cost), (events, *_, total) = told.get(wrong[0], nothing), sums.get(wrong[0], nothing)
-        says = f"says {count} events and {cost}; the events are {events} and {total}"
-        yield "sums_equal_events", f"usage sum {code} {at}", says
+        (count, *_, cost), (events, *_, total) = told.get(wrong[0], NOTHING), sums.get(wrong[0], NOTHING)
+        yield rule, f"{name} {code} {at}", f"says {count} events and {cost}; the events are {events} and {total}"
 
 
 def _wrong_debits(account_id: UUID) -> Iterator[Fault]:

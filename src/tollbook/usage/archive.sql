@@ -37,7 +37,8 @@ LIMIT 1
 -- A month's events as they are told, ids and attributes as text, so that a debit's events stand together.
 SELECT told.event_id, told.type_code, told.occurred_at, told.received_at, told.quantity, told.billed_quantity,
        told.rate_account_id::text, told.rate_id::text, told.rate_cents, told.connect_fee, told.cost, told."to", told.sender,
-       told.attributes::text, told.transfer_id::text, told.hold_id::text
+       told.attributes::text, told.transfer_id::text, told.hold_id::text,
+       told.reverses_id
 FROM usage_told AS told
 WHERE told.account_id = %(account_id)s AND told.type_code = ANY(%(type_codes)s)
   AND date_bin('1 minute', told.occurred_at, '2000-01-01 00:00:00+00') >= %(start)s

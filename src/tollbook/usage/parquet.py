@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
         pa.field("attributes", pa.string(), nullable=False),
         pa.field("transfer_id", pa.string(), nullable=False),
         pa.field("hold_id", pa.string()),
+        pa.field("reverses_id", pa.string()),
     ]
 )
 COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
