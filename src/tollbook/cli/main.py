@@ -241,6 +241,58 @@ def archive(before: datetime, account: str | None, folder: Path | None, dry_run:
 
 
 @main.group()
+def deck() -> None:
+    """Rates by destination prefix."""
+
+
+@deck.command("import")
+@click.option("--type", "type_code", required=True, metavar="CODE", help="The credit type, such as outbound.")
+@click.option("--account", metavar="SLUG", help="Rates of this account alone (default: everybody's default rates).")
+@click.option("--from", "valid_from", metavar="INSTANT", help="From when on, such as 2026-12-01 (UTC; default: now).")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--replace", is_flag=True, help="End the prefixes that are not in the file (default: keep them).")
+@click.option("--rates-in", type=click.Choice(["cents", "currency"]), help="What the file's rates are in (default: cents).")
+@click.option("--steps", metavar="30/6", help="First and further billing steps, for lines without (default: 1/1).")
+@click.option("--skip-bad-lines", is_flag=True, help="Take the good lines although there are bad ones.")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+def deck_import(
+    file: Path,
+    type_code: str,
+    account: str | None,
+    valid_from: str | None,
+    dry_run: bool,
+    replace: bool,
+    rates_in: str | None,
+    steps: str | None,
+    skip_bad_lines: bool,
+) -> None:
+    """Give the rates of a CSV file, from an instant on; the rates before them end there.
+
+    \b
+    Example:
+        tollbook deck import carrier.csv --type outbound --from 2026-12-01 --dry-run
+
+    The first line names the columns: prefix and rate are needed (cents per minute, message or segment); description,
+    connect fee, minimum charge, initial and increment are taken too. `*` is the prefix of all destinations that are not
+    listed. Bad lines are named, and nothing is changed while there are any. The whole file is one transaction.
+
+    Exit status: 0 done, 1 bad lines, 2 wrong use, 130 stopped by Ctrl-C.
+    """
+    run(
+        "decks.import_deck",
+        file=file,
+        type_code=type_code,
+        account=account,
+        valid_from=valid_from,
+        dry_run=dry_run,
+        replace=replace,
+        rates_in=rates_in,
+        steps=steps,
+        skip_bad_lines=skip_bad_lines,
+    )
+
+
+@main.group()
 def key() -> None:
     """API keys."""
 

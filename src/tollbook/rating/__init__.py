@@ -9,5 +9,7 @@ deck         the rates of accounts, read from the database, kept per process, lo
 card         what an account pays now: the rate card; which rate a number would get
 quote        what something would cost, without debiting it
 country      which country a number belongs to (countries.tsv)
+sheet        a carrier's rate sheet (CSV) as lines of a deck
+import_deck  give a whole deck at once; say before what it would change
 set_rate     give a new rate from an instant on; the one before it ends there
 """

@@ -28,6 +28,7 @@ NAMES = {
              "pricepermin", "pricemin"),
     "description": ("description", "destinationname", "destination", "name", "areaname", "region", "country"),
     "connect_fee": ("connectfee", "connectionfee", "connectioncharge", "connectcharge", "callsetupfee", "setupfee"),
+    "minimum_charge": ("minimumcharge", "mincharge", "minimumfee", "minimumprice"),
     "initial": ("initial", "initialincrement", "initialinterval", "initialseconds", "firstinterval", "firstincrement",
                 "interval1", "initblock", "minimumduration", "minduration", "minimumtime", "mintime"),
     "increment": ("increment", "increments", "incrementseconds", "billingincrement", "billingincrements", "billinginterval",
@@ -35,41 +36,27 @@ NAMES = {
                   "interval", "billingblock", "rounding"),
 }  # fmt: skip
 CURRENCY = re.compile(r"[$€£¥]|\b(usd|eur|gbp|cad|aud|nzd|dollars?|euros?)\b", re.IGNORECASE)
-NOT_NAMES = {
-    "usd",
-    "eur",
-    "gbp",
-    "cad",
-    "aud",
-    "nzd",
-    "dollar",
-    "dollars",
-    "euro",
-    "euros",
-    "in",
-    "cent",
-    "cents",
-    "ct",
-}
+NOT_NAMES = frozenset(("usd", "eur", "gbp", "cad", "aud", "nzd", "dollar", "dollars", "euro", "euros", "in", "cents"))
 DECIMAL = re.compile(r"\d{1,12}(\.\d{0,12})?|\.\d{1,12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A rate as the sheet gives it: cents per unit, fee in the currency, steps in seconds. Numbers count from 1."""
+    """A rate as the sheet gives it: cents per unit, fees in the currency, steps in seconds. Numbers count from 1."""
 
     number: int
     prefix: str
     rate_cents: Decimal
     description: str = ""
     connect_fee: Decimal = ZERO
+    minimum_charge: Decimal = ZERO
     initial_seconds: int = 1
     increment_seconds: int = 1
 
     @property
-    def terms(self) -> tuple[Decimal, Decimal, int, int]:
+    def terms(self) -> tuple[Decimal, Decimal, Decimal, int, int]:
         """What a destination costs, without its name."""
-        return self.rate_cents, self.connect_fee, self.initial_seconds, self.increment_seconds
+        return self.rate_cents, self.connect_fee, self.minimum_charge, self.initial_seconds, self.increment_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +120,15 @@ class _Maker:
     def line(self, number: int, row: Sequence[str]) -> Line:
         """The row as a line. Raises _Wrong."""
         cents = self._amount("rate", self._cell(row, "rate"), HUNDRED if self.reading.in_currency else Decimal(1))
-        fee = self._cell(row, "connect_fee")
+        fees = {name: self._cell(row, name) for name in ("connect_fee", "minimum_charge")}
+        fee, least = (self._amount(name.replace("_", " "), text) if text else ZERO for name, text in fees.items())
         return Line(
             number,
             _prefix(self._cell(row, "prefix")),
             cents,
             self._cell(row, "description")[:LONGEST_DESCRIPTION],
-            self._amount("connect fee", fee) if fee else ZERO,
+            fee,
+            least,
             *self._steps(row),
         )
 

@@ -21,6 +21,7 @@ WORDS = {
     "account.change": "Account changed",
     "wallet.adjust": "Balance adjusted",
     "rate.set": "Rate given",
+    "rate.import": "Rates imported",
     "component.offer": "Component offered",
     "component.withdraw": "Component withdrawn",
     "subscription.start": "Subscription started",
