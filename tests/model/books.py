@@ -72,6 +72,10 @@ class Account:
     rules: dict[str, Rule]
     wallets: dict[str, Wallet]
     seen: dict[str, tuple] = field(default_factory=dict)
+    left: dict[str, Fraction] = field(default_factory=dict)
+    debit_of: dict[str, tuple] = field(default_factory=dict)
+    paid_by: dict[tuple, Fraction] = field(default_factory=dict)
+    batch: int = 0
 
     def use(self, id: str, kind: str, quantity: Fraction, *rest: object) -> str:
         """One event: `accepted`, `duplicate` or `conflict`."""
@@ -79,9 +83,42 @@ class Account:
         if id in self.seen:
             return "duplicate" if self.seen[id] == body else "conflict"
         self.seen[id] = body
+        self.left[id] = quantity
+        self.debit_of[id] = (self.batch, kind)
+        paid = self.wallets[kind].paid
         self.debit(kind, cost(self.rules[kind], quantity))
+        taken = self.paid_by.get((self.batch, kind), Fraction(0))
+        self.paid_by[self.batch, kind] = taken + paid - self.wallets[kind].paid
         for wallet in self.wallets.values():
             wallet.holds.pop(id, None)
+        return "accepted"
+
+    def reverse(self, id: str, original: str, quantity: Fraction | None = None) -> str:
+        """Take `quantity` (None: all) of an event back: `accepted`, `duplicate`, `conflict`, or why not.
+
+        What remains costs what it would have cost by itself. Bought credit returns first, as far as the debit (one for
+        each kind of each batch) took any; the rest is given credit.
+        """
+        body = ("reversal", original, quantity)
+        if id in self.seen:
+            return "duplicate" if self.seen[id] == body else "conflict"
+        if original not in self.seen:
+            return "unknown_original"
+        if original not in self.left:
+            return "not_an_original"
+        left, kind = self.left[original], self.seen[original][0]
+        if left == 0:
+            return "already_reversed" if self.seen[original][1] else "nothing_to_reverse"
+        back = left if quantity is None else quantity
+        if back > left:
+            return "more_than_left"
+        self.seen[id] = body
+        self.left[original] = left - back
+        amount = cost(self.rules[kind], left) - cost(self.rules[kind], left - back)
+        to_paid = min(amount, self.paid_by[self.debit_of[original]])
+        self.paid_by[self.debit_of[original]] -= to_paid
+        self.wallets[kind].paid += to_paid
+        self.wallets[kind].granted += amount - to_paid
         return "accepted"
 
     def debit(self, kind: str, amount: Fraction) -> None:

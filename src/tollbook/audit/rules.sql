@@ -47,11 +47,11 @@ WHERE h.id IS NULL OR w.id IS NULL
 ORDER BY r.hold_id LIMIT 1
 
 -- name: usage_transfers_equal_their_events
--- A usage transfer debits exactly what its events cost, and counts them. With an archive, `archived` proves it, from both places.
+-- A usage transfer debits exactly what its events cost, and counts them; one that gives usage back, likewise. With an archive, `archived` proves it, from both places.
 SELECT 'transfer ' || t.id, format('debits %%s for %%s events; its events are %%s and cost %%s', t.balance_before - t.balance_after,
        t.detail_count, count(u.event_id), coalesce(sum(u.cost), 0))
 FROM transfer t LEFT JOIN usage_event u ON u.account_id = t.account_id AND u.transfer_id = t.id
-WHERE t.account_id = %(account_id)s AND t.kind = 'usage'
+WHERE t.account_id = %(account_id)s AND t.kind IN ('usage', 'reversal')
   AND NOT EXISTS (SELECT FROM usage_archive WHERE account_id = %(account_id)s)
 GROUP BY t.account_id, t.id, t.balance_before, t.balance_after, t.detail_count
 HAVING t.balance_before - t.balance_after <> coalesce(sum(u.cost), 0) OR t.detail_count <> count(u.event_id)
@@ -60,7 +60,8 @@ ORDER BY t.id LIMIT 1
 -- name: every_costly_event_is_debited
 -- An event that costs something is part of a usage transfer in the books; events without one cost nothing.
 SELECT 'event ' || u.event_id, format('costs %%s; transfer %%s is not in the books', u.cost, u.transfer_id)
-FROM usage_event u LEFT JOIN transfer t ON t.account_id = u.account_id AND t.id = u.transfer_id AND t.kind = 'usage'
+FROM usage_event u LEFT JOIN transfer t ON t.account_id = u.account_id AND t.id = u.transfer_id
+                        AND t.kind = CASE WHEN u.quantity < 0 THEN 'reversal' ELSE 'usage' END
 WHERE u.account_id = %(account_id)s AND u.cost <> 0 AND t.id IS NULL
 ORDER BY u.event_id LIMIT 1
 
@@ -103,12 +104,56 @@ CROSS JOIN LATERAL (
                 ELSE r.initial_seconds + ceil((u.quantity - r.initial_seconds) / r.increment_seconds) * r.increment_seconds
            END AS quantity
 ) billed
-WHERE u.account_id = %(account_id)s
+WHERE u.account_id = %(account_id)s AND u.quantity >= 0
   AND (u.billed_quantity <> billed.quantity
        OR u.cost <> CASE WHEN u.quantity = 0 THEN 0
                          ELSE greatest(r.minimum_charge, round(r.connect_fee + u.billed_quantity * r.rate_cents
                                        / CASE c.unit WHEN 'seconds' THEN 6000 ELSE 100 END, 6)) END)
 ORDER BY u.event_id LIMIT 1
+
+-- name: every_reversal_has_an_original
+-- What has a negative quantity takes back one event of its type, at a place of its own, and an event has no more taken back than it had.
+SELECT 'event ' || coalesce(u.event_id, v.event_id), format('has quantity %%s; reverses %%s of type %%s, of which %%s is left', u.quantity,
+       v.reverses_id, o.type_code, l.quantity)
+FROM (SELECT * FROM usage_event WHERE account_id = %(account_id)s AND quantity < 0) u
+FULL JOIN (SELECT * FROM usage_reversal WHERE account_id = %(account_id)s) v ON v.event_id = u.event_id
+LEFT JOIN usage_event o ON o.account_id = %(account_id)s AND o.event_id = v.reverses_id
+LEFT JOIN LATERAL (
+    SELECT o.quantity + sum(e.quantity) AS quantity, count(*) = max(w.place) AS is_dense
+    FROM usage_reversal w JOIN usage_event e ON e.account_id = w.account_id AND e.event_id = w.event_id
+    WHERE w.account_id = %(account_id)s AND w.reverses_id = v.reverses_id) l ON true
+WHERE NOT EXISTS (SELECT FROM usage_archived z WHERE z.account_id = %(account_id)s AND z.event_id IN (v.event_id, v.reverses_id))
+  AND (u.event_id IS NULL OR v.event_id IS NULL OR o.quantity IS NULL OR o.quantity < 0 OR o.type_code <> u.type_code
+       OR o.rate_id <> u.rate_id OR u.occurred_at < o.occurred_at OR l.quantity < 0)
+ORDER BY 1 LIMIT 1
+
+-- name: what_is_left_can_be_recomputed
+-- An event and its reversals together are billed and cost what the quantity that is left would be and cost at the event's rate.
+SELECT 'event ' || n.event_id, format('with its reversals is %%s billed as %%s for %%s; its rate says otherwise', n.quantity, n.billed, n.cost)
+FROM (
+    SELECT o.event_id, o.rate_id, o.type_code, o.quantity + sum(e.quantity) AS quantity,
+           o.billed_quantity + sum(e.billed_quantity) AS billed, o.cost + sum(e.cost) AS cost
+    FROM usage_reversal v
+    JOIN usage_event o ON o.account_id = v.account_id AND o.event_id = v.reverses_id
+    JOIN usage_event e ON e.account_id = v.account_id AND e.event_id = v.event_id
+    WHERE v.account_id = %(account_id)s
+      AND NOT EXISTS (SELECT FROM usage_reversal w JOIN usage_archived z ON z.account_id = w.account_id AND z.event_id = w.event_id
+                      WHERE w.account_id = v.account_id AND w.reverses_id = v.reverses_id)
+    GROUP BY o.account_id, o.event_id, o.rate_id, o.type_code, o.quantity, o.billed_quantity, o.cost) n
+JOIN rate r ON r.id = n.rate_id AND r.account_id IN (%(account_id)s, '00000000-0000-0000-0000-000000000000')
+JOIN credit_type c ON c.code = n.type_code
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN n.quantity = 0 THEN 0
+                WHEN c.unit <> 'seconds' THEN n.quantity
+                WHEN n.quantity <= r.initial_seconds THEN r.initial_seconds
+                ELSE r.initial_seconds + ceil((n.quantity - r.initial_seconds) / r.increment_seconds) * r.increment_seconds
+           END AS quantity
+) billed
+WHERE n.billed <> billed.quantity
+   OR n.cost <> CASE WHEN n.quantity = 0 THEN 0
+                     ELSE greatest(r.minimum_charge, round(r.connect_fee + n.billed * r.rate_cents
+                                   / CASE c.unit WHEN 'seconds' THEN 6000 ELSE 100 END, 6)) END
+ORDER BY n.event_id LIMIT 1
 
 -- name: every_shared_value_is_kept
 -- Events name a campaign and an agent by numbers that their account has for such values, or none.

@@ -42,7 +42,7 @@ def fault_of(event: Event, types: Container[str], now: datetime, oldest: timedel
         return Fault("bad_id", "The id must have 1 to 200 printable characters.")
     if event.type not in types:
         return Fault("unknown_type", f"There is no credit type “{event.type[:40]}”.")
-    return _fault_of_quantity(event.quantity) or _fault_of_time(event.occurred_at, now, oldest) or _fault_of_text(event)
+    return _fault_of_quantity(event.quantity) or fault_of_time(event.occurred_at, now, oldest) or _fault_of_text(event)
 
 
 def microseconds(at: datetime) -> int:
@@ -58,7 +58,8 @@ def _fault_of_quantity(quantity: Decimal) -> Fault | None:
     return None
 
 
-def _fault_of_time(occurred_at: datetime, now: datetime, oldest: timedelta | None) -> Fault | None:
+def fault_of_time(occurred_at: datetime, now: datetime, oldest: timedelta | None) -> Fault | None:
+    """What is wrong with when an event occurred; `oldest` is how long ago it may lie (None: however long)."""
     if occurred_at.tzinfo is None:
         return Fault("bad_time", "occurred_at needs a time zone, such as 2026-11-03T14:02:07Z.")
     if occurred_at < EPOCH:
