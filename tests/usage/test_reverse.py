@@ -16,11 +16,11 @@ from tollbook.accounts.tables import Account
 from tollbook.audit.books import audit
 from tollbook.ledger.balance import sums
 from tollbook.ledger.tables import Transfer
-from tollbook.usage import fold
+from tollbook.usage import fold, statement
 from tollbook.usage.breakdown import Asked, By, Per, breakdown
 from tollbook.usage.event import Event
 from tollbook.usage.record import KNOWN, NEW, REJECTED, record
-from tollbook.usage.reverse import Amounts, Reversal, of_event, preview, reverse, reverse_many
+from tollbook.usage.reverse import Amounts, Reversal, preview, reverse, reverse_many
 from tollbook.usage.tables import UsageEvent, UsageSum, UsageTold
 
 LATER = NOON + timedelta(hours=2)
@@ -78,8 +78,10 @@ def test_a_partial_one_leaves_what_the_shorter_call_would_have_cost(account: Acc
     assert reverse(account.id, back("back-2", quantity=31)).code == "more_than_left"
     reverse(account.id, back("back-3"))
     assert wallet(account).paid == 100
-    assert [(one.event_id, one.quantity) for one in of_event(account.id, "call-1")] == [("back-1", -31), ("back-3", -30)]
-    assert [one.reverses_id for one in of_event(account.id, "back-3")] == ["call-1"]
+    told = statement.event(account.id, "call-1").corrections
+    assert [(one.event_id, one.quantity) for one in told] == [("back-1", -31), ("back-3", -30)]
+    opened = statement.event(account.id, "back-3")
+    assert (opened.reversed_from, opened.recomputed) == (30, opened.used.cost)
     assert audit() == []
 
 
@@ -181,7 +183,7 @@ def test_eight_at_once_take_an_event_back_once(account: Account) -> None:
 
 PLANTED = {
     "every_reversal_has_an_original": "UPDATE usage_reversal SET reverses_id = 'nobody'",
-    "what_is_left_can_be_recomputed": "UPDATE usage_event SET billed_quantity = billed_quantity - 6 WHERE event_id = 'back-1'",
+    "what_is_left_can_be_recomputed": "UPDATE usage_event SET billed_quantity = -60 WHERE event_id = 'back-1'",
     "every_costly_event_is_debited": "UPDATE transfer SET kind = 'usage' WHERE kind = 'reversal'",
     "usage_transfers_equal_their_events": "UPDATE transfer SET detail_count = 2 WHERE kind = 'reversal'",
     "details_are_sealed": "UPDATE usage_event SET occurred_at = occurred_at + interval '1 second' WHERE event_id = 'back-1'",

@@ -5,6 +5,7 @@ event       one thing consumed, as its sender tells it; what makes it acceptable
 record      a batch in: deduplicate, rate, debit, in one transaction per account
 rehearse    what recording a batch would answer
 reserve     hold what something about to happen, or going on, will cost
+reverse     a correction: an event that takes another one back
 capture     a hold becomes its usage events
 statement   events and sums read back: days, what a transfer consists of, one event with its arithmetic
 fold        roll-ups by campaign, agent and country, caught up from the backlog

@@ -79,19 +79,6 @@ class Amounts:
     cost: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """One reversal read back: which event takes back which, how much (negative), why, and who asked for it."""
-
-    event_id: str
-    reverses_id: str
-    occurred_at: datetime
-    quantity: Decimal
-    cost: Decimal
-    reason: str
-    actor: str
-
-
 class _Stale(Exception):
     """What was read is not so any more: roll back and look again."""
 
@@ -106,8 +93,8 @@ def reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None = None) 
 
     Own transaction. Locks: the keys of the event and of its place among the original's reversals, the wallet, roll-ups.
     Rejections: `unknown_original`, `archived_original`, `already_reversed`, `nothing_to_reverse`, `more_than_left`,
-    `not_an_original` (a reversal can't be reversed), `too_many_reversals`, `wrong_type`, `event_conflict`, and those of events (`oldest` is how
-    long ago a reversal may have occurred; its original may be of any age).
+    `not_an_original` (a reversal can't be reversed), `too_many_reversals`, `wrong_type`, `event_conflict`, and those of
+    events (`oldest` is how long ago a reversal may have occurred; its original may be of any age).
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -121,13 +108,6 @@ def preview(account_id: UUID, reverses: str, quantity: Decimal | None = None) ->
     """What a reversal of this event would take back now, or why it can't be. Reads only."""
     original = _original(account_id, reverses)
     return original if isinstance(original, Fault) else _amounts(original, quantity)[1]
-
-
-def of_event(account_id: UUID, event_id: str) -> list[Correction]:
-    """The reversals that an event is one of, or that were made of it, in order. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["of_event"], {"account_id": account_id, "event_id": event_id})
-        return [Correction(*row) for row in cursor.fetchall()]
 
 
 def _reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None) -> Reversed:
@@ -209,7 +189,7 @@ def _amounts(original: UsageEvent, quantity: Decimal | None) -> tuple[int, Amoun
             return 0, Fault("already_reversed", "All of this event was taken back before.")
         return 0, Fault("nothing_to_reverse", "This event has a quantity of zero.")
     if count >= MOST_OF_ONE:
-        return 0, Fault("too_many_reversals", f"This event has {MOST_OF_ONE:,} reversals; ask the operator for an adjustment.")
+        return 0, Fault("too_many_reversals", "This event has too many reversals; ask for an adjustment.")
     back = left.quantity if quantity is None else quantity
     if back > left.quantity:
         return 0, Fault("more_than_left", f"Only {left.quantity.normalize():f} of this event is left to take back.")

@@ -49,11 +49,3 @@ SET events = usage_sum.events + excluded.events,
 -- name: add_to_backlog
 -- What the roll-ups by attribute are owed.
 INSERT INTO usage_backlog (account_id, transfer_id) VALUES (%(account_id)s, %(transfer_id)s)
-
--- name: of_event
--- Both sides of a correction: what an event takes back, or what took it back, in order.
-SELECT reversal.event_id, reversal.reverses_id, event.occurred_at, event.quantity, event.cost, reversal.reason, reversal.actor
-FROM usage_reversal AS reversal
-JOIN usage_event AS event ON event.account_id = reversal.account_id AND event.event_id = reversal.event_id
-WHERE reversal.account_id = %(account_id)s AND (reversal.event_id = %(event_id)s OR reversal.reverses_id = %(event_id)s)
-ORDER BY reversal.place

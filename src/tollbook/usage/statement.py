@@ -6,7 +6,7 @@ days of 23 and 25 hours.
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from tollbook.rating.price import Terms, price
 from tollbook.rating.tables import CreditType, Rate
 from tollbook.usage import shelf
 from tollbook.usage.shelf import Row, Span
-from tollbook.usage.tables import UsageArchived, UsageTold
+from tollbook.usage.tables import UsageArchived, UsageReversal, UsageTold
 
 SQL = load(__file__)
 MOST_ROWS = 5_000
@@ -97,9 +97,24 @@ def key_of(text: str) -> Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """One reversal: which event takes which one back, how much (negative), why, and who asked for it."""
+
+    event_id: str
+    reverses_id: str
+    occurred_at: datetime
+    quantity: Decimal
+    cost: Decimal
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """One event with everything that explains its cost. `terms` is the rate it was rated with, `recomputed` what its raw
     quantity costs under that rate by today's arithmetic, `transfer` the debit it is part of (None when it cost nothing).
+    `corrections` are the reversals of it or, when it takes another event back, of that one up to it; `reversed_from` is then
+    what quantity that one had had before.
     """
 
     used: Used
@@ -108,6 +123,8 @@ class Opened:
     terms: Terms
     recomputed: Decimal
     transfer: Transfer | None
+    corrections: list[Correction] = field(default_factory=list)
+    reversed_from: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +244,33 @@ def event(account_id: UUID, event_id: str) -> Opened:
     unit = CreditType.objects.values_list("unit", flat=True).get(code=row.type_code)
     terms = terms_of(Rate.objects.get(account_id=row.rate_account_id, id=row.rate_id), unit)
     transfer = Transfer.objects.filter(account_id=account_id, id=row.transfer_id).first()
-    return Opened(_told(row), unit, row.attributes, terms, price(terms, row.quantity).cost, transfer)
+    opened = Opened(_told(row), unit, row.attributes, terms, price(terms, row.quantity).cost, transfer)
+    if row.reverses_id is None:
+        return replace(opened, corrections=_corrections(account_id, event_id)[1])
+    original, corrections = _corrections(account_id, row.reverses_id)
+    return _opened_reversal(opened, original, corrections)
+
+
+def _corrections(account_id: UUID, event_id: str) -> tuple[Decimal, list[Correction]]:
+    """The quantity of an event, and the reversals made of it, in order."""
+    kept = list(UsageReversal.objects.filter(account_id=account_id, reverses_id=event_id).order_by("place"))
+    told = {one.event_id: one for one in told_events(account_id, [event_id, *(one.event_id for one in kept)])} if kept else {}
+    found = [
+        Correction(
+            one.event_id, event_id, told[one.event_id].occurred_at, told[one.event_id].quantity, told[one.event_id].cost,
+            one.reason, one.actor,
+        )
+        for one in kept
+    ]  # fmt: skip
+    return told[event_id].quantity if kept else ZERO, found
+
+
+def _opened_reversal(opened: Opened, original: Decimal, corrections: list[Correction]) -> Opened:
+    """What a reversal took back is what its original cost before it, less what the rest of it cost after."""
+    place = [one.event_id for one in corrections].index(opened.used.id)
+    before = original + sum((one.quantity for one in corrections[:place]), ZERO)
+    cost = price(opened.terms, before + opened.used.quantity).cost - price(opened.terms, before).cost
+    return replace(opened, corrections=corrections[: place + 1], recomputed=cost, reversed_from=before)
 
 
 def told_events(account_id: UUID, event_ids: Sequence[str]) -> list[UsageTold]:

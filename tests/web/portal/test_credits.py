@@ -18,8 +18,9 @@ from tollbook.postgres.ids import new_id
 from tollbook.rating.set_rate import NewRate, set_rate
 from tollbook.refills.tables import RefillRule, RefillStop
 from tollbook.usage.event import Event
-from tollbook.usage.record import record
+from tollbook.usage.record import NEW, record
 from tollbook.usage.reserve import Item, reserve
+from tollbook.usage.reverse import Reversal, reverse
 from tollbook.wallets.tables import Wallet
 from tollbook.wallets.wallet import open_wallets
 
@@ -215,6 +216,19 @@ def test_an_event_whose_id_holds_any_character_can_be_opened(them) -> None:
         record(them.northwind.id, [call(id)])
         response = signed_in(them.owner).get("/billing/credits/outbound/event/", {"id": id})
         assert response.status_code == 200 and id in words(response.content.decode())
+
+
+def test_an_event_and_its_correction_lead_to_each_other(them) -> None:
+    asked = Reversal("back-1", "call-1", NOW, Decimal(31), reason="dropped", actor="API key switch")
+    assert reverse(them.northwind.id, asked).state == NEW
+    original = words(page(them.owner, "/billing/credits/outbound/event/?id=call-1"))
+    assert "Corrected −$0.0072 by back-1" in original and "dropped (by API key switch)" in original
+    html = page(them.owner, "/billing/credits/outbound/event/?id=back-1")
+    assert "61 s cost $0.0132, 30 s cost $0.006: −$0.0072" in words(html)
+    assert "Recomputed just now from the raw quantity and the rate below: the same." in words(html)
+    assert "Takes back call-1 : dropped" in words(html) and "event/?id=call-1" in html
+    row = table(page(them.owner, "/billing/credits/outbound/"), "Ledger of Outbound")[1]
+    assert row[1:3] == ["Usage corrected of call-1: dropped · by API key switch", "+$0.0072"]
 
 
 def test_attributes_are_shown_as_text(them) -> None:

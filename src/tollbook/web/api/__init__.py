@@ -9,6 +9,7 @@ idempotency    a repeated request with its Idempotency-Key gets its first answer
 numbers        how amounts and quantities are written in answers
 problems       every error as application/problem+json
 usage          POST /usage
+corrections    events of POST /usage that take others back
 cloudevents    CloudEvents 1.0 as usage events
 holds          POST /holds, extend, capture, release
 wallets        wallets, refill rules, refills

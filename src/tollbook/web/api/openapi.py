@@ -109,7 +109,8 @@ def _schemas(handlers: list[HTTPRouteHandler]) -> tuple[dict[Any, Any], dict[str
 
 def _kinds(handler: HTTPRouteHandler) -> list[Any]:
     """Everything a body can be."""
-    return [handler.opt["body"], *handler.opt["shapes"].values()]
+    members = [handler.opt["members"]] if "members" in handler.opt else []
+    return [handler.opt["body"], *handler.opt["shapes"].values(), *members]
 
 
 def _numbers_too(schema: Any) -> Any:
@@ -143,7 +144,10 @@ def _sent(handler: HTTPRouteHandler, example: Example, schemas: dict[Any, Any]) 
     lines = "\n".join(msgspec.json.encode(one).decode() for one in example.body) if get_origin(kind) is list else ""
     content = {type: _content({"type": "string"}, lines) for type in handler.opt["takes"]}
     content |= {type: _content(schemas[shape], example.shapes[type]) for type, shape in handler.opt["shapes"].items()}
-    return content | {JSON: _content(schemas[kind], example.body)}
+    schema = schemas[kind]
+    if "members" in handler.opt:
+        schema = schema | {"items": {"anyOf": [schema["items"], schemas[handler.opt["members"]]]}}
+    return content | {JSON: _content(schema, example.body)}
 
 
 def _responses(handler: HTTPRouteHandler, example: Example, schemas: dict[Any, Any]) -> dict[str, Any]:

@@ -21,10 +21,12 @@ from tollbook.errors import Invalid
 from tollbook.metrics import count_events
 from tollbook.usage.event import Event
 from tollbook.usage.record import LARGEST_BATCH, Recorded, record
-from tollbook.web.api import cloudevents
+from tollbook.usage.reverse import Reversal
+from tollbook.web.api import cloudevents, corrections
 from tollbook.web.api.auth import Caller, takes
 from tollbook.web.api.bodies import EventBody, Malformed, parse
 from tollbook.web.api.cloudevents import CloudEvent
+from tollbook.web.api.corrections import ReversalBody
 from tollbook.web.api.elements import TooMany, crowded, elements, lines
 
 NDJSON = ("application/x-ndjson", "application/ndjson")
@@ -54,15 +56,20 @@ class Part:
 
     places: list[int] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    reversals: list[tuple[int, Reversal]] = field(default_factory=list)
 
 
 CLOUD_EVENTS = {cloudevents.STRUCTURED: CloudEvent, cloudevents.BATCHED: list[CloudEvent]}
 
 
-@post("/usage", status_code=200, sync_to_thread=True, opt=takes("usage", list[EventBody], *NDJSON, shapes=CLOUD_EVENTS))
+TAKES = takes("usage", list[EventBody], *NDJSON, shapes=CLOUD_EVENTS) | {"members": ReversalBody}
+
+
+@post("/usage", status_code=200, sync_to_thread=True, opt=TAKES)
 def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer:
     """Send usage events: a JSON array, or NDJSON, of up to 10,000. Safe to repeat: an id is debited once, for ever.
 
+    An event with `reverses` takes back the event of that id: all that is left of it, or `quantity` of it.
     CloudEvents 1.0 are taken in all three modes: structured, batched, and binary (ce-* headers, the data as JSON).
     """
     content_type = request.headers.get("content-type", "")
@@ -70,8 +77,11 @@ def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> UsageAnswer
     pieces = _counted(_cloud_events(request, content_type, body) if is_cloud else _pieces(body, request.content_type[0]))
     parts, rejected = _sorted_out(pieces, request.auth)
     answer = UsageAnswer(0, 0, rejected)
+    oldest = timedelta(days=settings.LATE_DAYS)
     for account_id, part in parts.items():
-        _add(answer, part, record(account_id, part.events, timedelta(days=settings.LATE_DAYS)))
+        _add(answer, part, record(account_id, part.events, oldest))
+    for account_id, part in parts.items():
+        _correct(answer, account_id, part.reversals, oldest)
     answer.rejected.sort(key=lambda rejection: rejection.index)
     count_events(answer.accepted, answer.duplicates, len(answer.rejected))
     return answer
@@ -115,7 +125,7 @@ def _pieces(body: bytes, content_type: str) -> Iterator[Piece]:
 def _sorted_out(pieces: Sequence[Piece], caller: Caller) -> tuple[dict[UUID, Part], list[RejectionAnswer]]:
     parts: dict[UUID, Part] = {}
     rejected: list[RejectionAnswer] = []
-    accounts = _Accounts(caller)
+    accounts, corrected = _Accounts(caller), 0
     for place, piece in pieces:
         told = piece if isinstance(piece, EventBody | Malformed) else _read(piece)
         if isinstance(told, Malformed):
@@ -127,6 +137,13 @@ def _sorted_out(pieces: Sequence[Piece], caller: Caller) -> tuple[dict[UUID, Par
             rejected.append(RejectionAnswer(place, told.id[:200], "unknown_account", sentence))
             continue
         part = parts.setdefault(account.id, Part())
+        if isinstance(told, ReversalBody):
+            corrected += 1
+            if corrected > corrections.MOST:
+                rejected.append(RejectionAnswer(place, told.id[:200], "too_many_corrections", corrections.TOO_MANY))
+            else:
+                part.reversals.append((place, corrections.reversal(told, caller.actor.name)))
+            continue
         part.places.append(place)
         part.events.append(_event(told))
     return parts, rejected
@@ -160,10 +177,14 @@ def _event(told: EventBody) -> Event:
     )
 
 
-def _read(piece: bytes | msgspec.Raw) -> EventBody | Malformed:
+def _read(piece: bytes | msgspec.Raw) -> EventBody | ReversalBody | Malformed:
     try:
         return parse(EventBody, piece)
     except Malformed as error:
+        correction = corrections.read(piece)
+        if isinstance(correction, ReversalBody):
+            return correction
+        error = correction or error
         return Malformed(error.message, error.field, _id_of(piece))
 
 
@@ -185,4 +206,13 @@ def _add(answer: UsageAnswer, part: Part, recorded: Recorded) -> None:
     answer.rejected += [
         RejectionAnswer(part.places[rejection.index], rejection.id, rejection.code, rejection.message)
         for rejection in recorded.rejected
+    ]
+
+
+def _correct(answer: UsageAnswer, account_id: UUID, placed: list[tuple[int, Reversal]], oldest: timedelta) -> None:
+    new, known, refused = corrections.done(account_id, [one for _, one in placed], oldest)
+    answer.accepted += new
+    answer.duplicates += known
+    answer.rejected += [
+        RejectionAnswer(placed[index][0], placed[index][1].id[:200], why.code, why.message) for index, why in refused
     ]

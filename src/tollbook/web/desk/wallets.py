@@ -30,7 +30,7 @@ PURSES = {
 KINDS = {
     "usage": "Usage", "refill": "Refill", "adjustment": "Correction", "grant": "Promotional credit",
     "reserve": "Hold placed", "extend": "Hold extended", "capture": "Hold captured", "release": "Hold released",
-    "expire": "Hold expired",
+    "expire": "Hold expired", "reversal": "Usage corrected",
 }  # fmt: skip
 
 

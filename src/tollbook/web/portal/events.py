@@ -111,6 +111,11 @@ def event(request: PortalRequest, type_code: str) -> HttpResponse:
         "steps": arithmetic.steps(opened.terms),
         "destination": f"+{opened.terms.prefix}" if opened.terms.prefix else "any destination",
         "same": opened.recomputed == used.cost,
+        "corrections": [
+            (one, event_address(type_code, one.event_id if one.reverses_id == used.id else one.reverses_id))
+            for one in opened.corrections
+            if used.id in (one.event_id, one.reverses_id)
+        ],
         "attributes": [(name, _plain(value)) for name, value in sorted(opened.attributes.items())],
         "digest": bytes(opened.transfer.digest).hex() if opened.transfer and opened.transfer.digest else "",
     }

@@ -54,7 +54,7 @@ class RecordForm(DaysForm):
             (history.Kind.USAGE, "Usage"),
             (history.Kind.REFILL, "Refills"),
             (history.Kind.HOLD, "Holds"),
-            (history.Kind.CORRECTION, "Adjustments and grants"),
+            (history.Kind.CORRECTION, "Corrections and grants"),
         ],
         label="Show",
     )
