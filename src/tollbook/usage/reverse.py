@@ -36,6 +36,7 @@ LONGEST_REASON = 300
 MOST_OF_ONE = 1_000
 """How many reversals one event may have."""
 
+ARCHIVED = Fault("archived_original", "The original is in the archive; ask the operator for an adjustment.")
 _ATTEMPTS = 5
 _MILLION = 1_000_000
 
@@ -171,7 +172,7 @@ def _original(account_id: UUID, reverses: str) -> UsageEvent | Fault:
     if found is not None:
         return found
     if _is_text(reverses) and UsageArchived.objects.filter(**mine).exists():
-        return Fault("archived_original", "The original is in the archive; ask the operator for an adjustment.")
+        return ARCHIVED
     return Fault("unknown_original", f"There is no event “{reverses[:200]}” in this account.")
 
 
@@ -182,7 +183,9 @@ def _amounts(original: UsageEvent, quantity: Decimal | None) -> tuple[int, Amoun
     with connection.cursor() as cursor:
         keys = {"account_id": original.account_id, "reverses_id": original.event_id}
         cursor.execute(SQL["left"], keys)
-        count, *taken = cursor.fetchone()
+        count, archived, *taken = cursor.fetchone()
+    if archived:
+        return 0, ARCHIVED
     left = Amounts(original.quantity + taken[0], original.billed_quantity + taken[1], original.cost + taken[2])
     if left.quantity <= 0:
         if count:

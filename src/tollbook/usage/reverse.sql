@@ -1,6 +1,6 @@
 -- name: left
--- What earlier reversals have left of an event, and how many they are; the next one is at the place behind them.
-SELECT count(taken.place), coalesce(sum(event.quantity), 0), coalesce(sum(event.billed_quantity), 0), coalesce(sum(event.cost), 0)
+-- How many reversals an event has, how many of these are archived, and what they took in all; the next one is at the place behind them.
+SELECT count(taken.place), count(taken.place) - count(event.event_id), coalesce(sum(event.quantity), 0), coalesce(sum(event.billed_quantity), 0), coalesce(sum(event.cost), 0)
 FROM usage_reversal AS taken
 LEFT JOIN usage_event AS event ON event.account_id = taken.account_id AND event.event_id = taken.event_id
 WHERE taken.account_id = %(account_id)s AND taken.reverses_id = %(reverses_id)s

@@ -254,7 +254,8 @@ def event(account_id: UUID, event_id: str) -> Opened:
 def _corrections(account_id: UUID, event_id: str) -> tuple[Decimal, list[Correction]]:
     """The quantity of an event, and the reversals made of it, in order."""
     kept = list(UsageReversal.objects.filter(account_id=account_id, reverses_id=event_id).order_by("place"))
-    told = {one.event_id: one for one in told_events(account_id, [event_id, *(one.event_id for one in kept)])} if kept else {}
+    ids = [event_id, *(one.event_id for one in kept)]
+    told = {one.event_id: one for one in told_events(account_id, ids)} if kept else {}
     found = [
         Correction(
             one.event_id, event_id, told[one.event_id].occurred_at, told[one.event_id].quantity, told[one.event_id].cost,
