@@ -1,6 +1,15 @@
 """Months that left the database: nothing is lost, nothing is debited again, everything reads as before."""
 
-from collections.abc import Iterator
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +17,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from django.db import connections
 from django.test import override_settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.cast import a_rate, an_account, funded, wallet
 from tollbook.accounts.tables import Account
@@ -250,3 +262,176 @@ def test_the_audit_finds_a_planted_change_in_an_archived_month(db, rule: str) ->
     with db.connect("owner") as owner:
         owner.execute(PLANTED[rule])
     assert rule in {finding.rule for finding in audit()}
+
+
+instants = st.timedeltas(timedelta(0), timedelta(days=150)).map(lambda since: datetime(2025, 1, 1, tzinfo=UTC) + since)
+tellings = st.tuples(st.integers(0, 11).map("e{}".format), instants, st.sampled_from(["6", "61"]), st.sampled_from("xy"))
+steps = st.one_of(
+    st.lists(tellings, min_size=1, max_size=8),
+    st.dates(date(2025, 1, 1), date(2025, 7, 1)),
+    st.just("another process"),
+)
+
+
+@settings(max_examples=int(os.environ.get("TOLLBOOK_ARCHIVE_EXAMPLES", "12")), suppress_health_check=list(HealthCheck))
+@given(st.lists(steps, min_size=3, max_size=8))
+def test_whatever_is_archived_when_each_id_is_debited_once_and_told_as_before(db, script: list[object]) -> None:
+    archived._files.clear()
+    slug = f"a-{secrets.token_hex(6)}"
+    account = an_account(slug)
+    a_rate()
+    known: dict[str, Event] = {}
+    for step in script:
+        if isinstance(step, date):
+            list_before = statement.newest(account.id, ["outbound"])
+            archive_all(account, step)
+            assert statement.newest(account.id, ["outbound"]) == list_before
+        elif step == "another process":
+            archived._files.clear()
+        else:
+            told = [call(id, at, seconds, attributes={"campaign": name}) for id, at, seconds, name in step]
+            expected = [_judged(event, known) for event in told]
+            done = record(account.id, told)
+            assert (done.accepted, done.duplicates) == (expected.count("new"), expected.count("known"))
+            assert [one.index for one in done.rejected] == [n for n, what in enumerate(expected) if what == "conflict"]
+    listed = statement.newest(account.id, ["outbound"])
+    assert {used.id: used.occurred_at for used in listed} == {id: event.occurred_at for id, event in known.items()}
+    assert [used.key for used in listed] == sorted((used.key for used in listed), key=lambda key: (key.at, key.id))[::-1]
+    assert audit([account]) == []
+
+
+def _judged(event: Event, known: dict[str, Event]) -> str:
+    before = known.setdefault(event.id, event)
+    if before is event:
+        return "new"
+    return "known" if (before.occurred_at, before.quantity) == (event.occurred_at, event.quantity) else "conflict"
+
+
+def test_an_event_that_leaves_while_it_is_sent_again_is_a_duplicate(db, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = an_account_with_usage()
+    fold_waiting()
+    about_to_commit, go_on = threading.Event(), threading.Event()
+    save = UsageArchive.save
+
+    def slow_save(self: UsageArchive, **options: object) -> None:
+        save(self, **options)
+        about_to_commit.set()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(UsageArchive, "save", slow_save)
+    with ThreadPoolExecutor(2) as pool:
+        archiving = pool.submit(in_thread, lambda: list(archive(account, date(2025, 4, 1), LATER)))
+        assert about_to_commit.wait(20)
+        sending = pool.submit(in_thread, lambda: record(account.id, [call("c0"), call("new"), call("c1", seconds="7")]))
+        wait_until_blocked(db)
+        go_on.set()
+        assert [one.events for one in archiving.result(20)] == [5]
+        done = sending.result(20)
+    assert (done.accepted, done.duplicates, [one.id for one in done.rejected]) == (1, 1, ["c1"])
+    assert audit() == []
+
+
+def in_thread(work: Callable[[], object]) -> object:
+    try:
+        return work()
+    finally:
+        connections.close_all()
+
+
+def wait_until_blocked(db) -> None:
+    deadline = time.monotonic() + 20
+    with db.connect("owner") as owner:
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        while owner.execute(waiting).fetchone() is None:
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.01)
+
+
+KILLED = """
+import os, signal, sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+import django
+django.setup()
+from tollbook.accounts.tables import Account
+from tollbook.usage import archive, parquet
+from tollbook.usage.tables import UsageArchive
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def dies_after(owner, name):
+    original = getattr(owner, name)
+    setattr(owner, name, lambda *a, **k: (original(*a, **k), die()))
+
+point = sys.argv[1]
+if point == "writing": parquet.pq.ParquetWriter.close = die
+elif point == "written": archive._prove = die
+elif point == "proven": Path.replace = die
+elif point == "named": dies_after(Path, "replace")
+elif point == "removing": UsageArchive.save = die
+elif point == "removed": dies_after(UsageArchive, "save")
+elif point == "done": dies_after(archive, "_remove")
+for account in Account.objects.all():
+    for done in archive.archive(account, date(2025, 5, 1), datetime(2026, 1, 1, tzinfo=UTC)):
+        pass
+"""
+
+
+POINTS = ["written", "named", "removing", "removed"]
+if "TOLLBOOK_FAULT_KILLS" in os.environ:
+    POINTS += ["writing", "proven", "done"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_anywhere_and_run_again_nothing_is_lost_and_it_finishes(db, folder: Path, point: str) -> None:
+    account = an_account_with_usage()
+    fold_waiting()
+    before = everything_told(account)
+    environment = os.environ | db.environment() | {"TOLLBOOK_ARCHIVE": str(folder), "TOLLBOOK_LATE_DAYS": "35"}
+    killed = subprocess.run([sys.executable, "-c", KILLED, point], env=environment, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 20
+    while not _is_free(db, account):  # until the server has noticed
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert everything_told(account) == before
+    assert record(account.id, [call("c0"), call("free", seconds="0")]).duplicates == 2
+    assert audit() == []
+    assert sum(one.events for one in archive_all(account)) == (3 if point == "done" else 8)
+    assert everything_told(account) == before
+    assert sorted(file.name for file in folder.rglob("*.*")) == ["2025-03.parquet", "2025-04.parquet"]
+    assert audit() == []
+
+
+def _is_free(db, account: Account) -> bool:
+    with db.connect("owner") as owner:
+        held = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND database::int8 = %s"
+        here = owner.execute("SELECT oid::int8 FROM pg_database WHERE datname = current_database()").fetchone()
+        return owner.execute(held, here).fetchone() is None
+
+
+def test_the_command_archives_and_says_so(db, folder: Path) -> None:
+    an_account_with_usage()
+    fold_waiting()
+    environment = os.environ | db.environment() | {"TOLLBOOK_ARCHIVE": str(folder), "TOLLBOOK_LATE_DAYS": "35"}
+
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tollbook", "archive", "--before", "2025-05-01", *more]
+        return subprocess.run(command, env=environment, timeout=60, capture_output=True, text=True)
+
+    tried = run("--dry-run", "--account", "northwind")
+    assert (tried.returncode, tried.stdout.splitlines()) == (
+        0,
+        ["northwind 2025-03: 5 events would be archived.", "northwind 2025-04: 3 events would be archived."],
+    )
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"(northwind 2025-0[34]: [35] events archived, \d+ bytes\.\n){2}", done.stdout)
+    assert UsageEvent.objects.count() == 0 and audit() == []
+
+
+def test_a_web_process_does_not_load_the_reader_before_it_is_needed() -> None:
+    asked = "import tollbook.web.asgi, sys; sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], timeout=60).returncode == 0
