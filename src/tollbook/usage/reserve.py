@@ -79,10 +79,10 @@ def reserve_many(asked: Sequence[Reserve]) -> list[Placed | Refused]:
     ]
     good = _good(wanted)
     purses = reserving.lock_for(good)
-    debited = _debited(good)  # under the locks: who debits meanwhile waits for them, or has been seen
+    debited, open_holds = _known(good)  # under the locks: who debits or holds meanwhile waits for them, or has been seen
     if debited:
         wanted = [_not_debited(one, debited) if isinstance(one, Reservation) else one for one in wanted]
-    return _merged(wanted, reserving.place_many(_good(wanted), purses))
+    return _merged(wanted, reserving.place_many(_good(wanted), purses, open_holds))
 
 
 def reserve(
@@ -234,12 +234,14 @@ def _events_of(one: Reservation) -> list[tuple[UUID, str]]:
     ]
 
 
-def _debited(asked: Sequence[Reservation]) -> set[tuple[UUID, str]]:
-    """Those of the events these holds would become that are in the books."""
-    events = [event for one in asked for event in _events_of(one)]
+def _known(asked: Sequence[Reservation]) -> tuple[set[tuple[UUID, str]], dict[tuple[UUID, str], UUID]]:
+    """Those of the events these holds would become that are in the books; and the open holds of those they are named by."""
+    events = [(*event, place == 0) for one in asked for place, event in enumerate(_events_of(one))]
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["debited"], {"events": as_json(events)}, prepare=True)
-        return set(cursor.fetchall())
+        cursor.execute(SQL["known"], {"events": as_json(events)}, prepare=True)
+        rows = cursor.fetchall()
+    debited = {(account_id, event_id) for account_id, event_id, hold_id in rows if hold_id is None}
+    return debited, {(account_id, event_id): hold_id for account_id, event_id, hold_id in rows if hold_id is not None}
 
 
 def _not_debited(one: Reservation, debited: set[tuple[UUID, str]]) -> Reservation | Refused:

@@ -88,21 +88,12 @@ def lock_purses(keys: Collection[Key]) -> dict[Key, Purse]:
     }
 
 
-def open_holds(new: Sequence[Opening]) -> set[UUID]:
-    """Open these holds, in the order of their events; the ids of those that are not, because their event has an open one."""
+def open_all(new: Sequence[Opening]) -> int:
+    """Open these holds, in the order of their events; how many are. An event has at most one open hold."""
     ordered = sorted(new, key=lambda one: (one.account_id.int, one.event_id))
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["open_holds"], {"holds": as_json(ordered)}, prepare=True)
-        if cursor.rowcount == len(new):
-            return set()
-        return {one.id for one in new} - {row[0] for row in cursor.fetchall()}
-
-
-def open_of_events(events: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], UUID]:
-    """The open holds of these events (account, event id)."""
-    with prepared.cursor() as cursor:
-        cursor.execute(SQL["open_of_events"], {"events": as_json(events)}, prepare=True)
-        return {(account_id, event_id): hold_id for account_id, event_id, hold_id in cursor.fetchall()}
+        cursor.execute(SQL["open_all"], {"holds": as_json(ordered)}, prepare=True)
+        return cursor.rowcount
 
 
 def lock_holds(keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Going]:

@@ -10,20 +10,13 @@ JOIN account ON account.id = wallet.account_id
 ORDER BY wallet.account_id, wallet.id
 FOR NO KEY UPDATE OF wallet
 
--- name: open_holds
--- New holds, but none for an event that has an open one; the caller notices by what comes back.
+-- name: open_all
+-- New holds, but none for an event that has an open one; the caller notices by the count.
 INSERT INTO hold (account_id, id, event_id, state, opened_at, expires_at, reason)
 SELECT account_id, id, event_id, 'open', opened_at, expires_at, ''
 FROM json_to_recordset(%(holds)s::json)
     AS new (account_id uuid, id uuid, event_id text, opened_at timestamptz, expires_at timestamptz)
 ON CONFLICT (account_id, event_id, closed_at) DO NOTHING
-RETURNING id
-
--- name: open_of_events
--- The open holds of events, for whoever asked to open another one.
-SELECT hold.account_id, hold.event_id, hold.id
-FROM (SELECT (key ->> 0)::uuid AS account_id, key ->> 1 AS event_id FROM json_array_elements(%(events)s::json) AS key) AS wanted
-JOIN hold ON hold.account_id = wanted.account_id AND hold.event_id = wanted.event_id AND hold.state = 'open'
 
 -- name: lock_holds
 -- Locks holds by account and id, the one order used everywhere, and reads their items; those of locked wallets are as they stand.

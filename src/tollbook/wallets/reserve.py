@@ -10,6 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import msgspec
+from django.db import OperationalError
 from msgspec.structs import replace
 
 from tollbook.errors import Conflict, Invalid, Refused
@@ -34,13 +35,16 @@ from tollbook.wallets.held import (
     Purse,
     lock_holds,
     lock_purses,
-    open_holds,
-    open_of_events,
+    open_all,
 )
 from tollbook.wallets.hold import TERMINATE, Held, HoldIsOver, InsufficientCredit, Placed, no_such_hold
 from tollbook.wallets.tables import HoldState
 
 SHORTEST_TTL, USUAL_TTL, LONGEST_TTL = 10, 300, 86_400
+
+
+class OpenedMeanwhile(OperationalError):
+    """What was decided is out of date: the transaction must be repeated, as `in_transaction` does."""
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -85,24 +89,25 @@ def lock_for(asked: Iterable[Reservation | Extension]) -> dict[Key, Purse]:
     return lock_purses({(one.account_id, item.type_code) for one in asked for item in one.items})
 
 
-def place_many(asked: Sequence[Reservation], purses: Mapping[Key, Purse]) -> list[Placed | Refused]:
+def place_many(
+    asked: Sequence[Reservation], purses: Mapping[Key, Purse], open_holds: Mapping[tuple[UUID, str], UUID]
+) -> list[Placed | Refused]:
     """Place holds, each all or nothing or, with `accept_less`, in part; for each what was placed or why not.
 
     A refusal is InsufficientCredit, Invalid, or Conflict when the event has an open hold. Transaction: the caller's, who
-    holds `purses` by `lock_for` these requests; afterwards they tell what is left.
+    holds `purses` by `lock_for` these requests (afterwards they tell what is left) and read under these locks the
+    `open_holds` of their events. Raises OpenedMeanwhile when one was opened nevertheless, from other wallets.
     """
-    drafts = [_Draft(one, new_id(), *_purses_of(one, purses)) for one in asked]
-    while True:
-        _decide_new(drafts, purses)
-        new = [draft for draft in drafts if draft.granted and not draft.is_open]
-        late = open_holds([_opening(draft) for draft in new]) if new else None
-        if not late:
-            break
-        for draft in new:
-            draft.is_open = draft.id not in late
-        _refuse_twins([draft for draft in new if not draft.is_open])  # what they took is free again: decide anew
+    _take_nothing(purses)
+    drafts: list[_Draft | Refused] = []
+    holding = dict(open_holds)
+    for one in asked:
+        drafts.append(_drafted(one, purses, holding))
+    openings = [draft.opening for draft in drafts if isinstance(draft, _Draft)]
+    if openings and open_all(openings) != len(openings):
+        raise OpenedMeanwhile("A hold for one of these events was opened this very moment.")
     changes = Changes()
-    answers = [_placed(draft, draft.granted, changes) if draft.granted else _refusal(draft) for draft in drafts]
+    answers = [_placed(draft, changes) if isinstance(draft, _Draft) else draft for draft in drafts]
     changes.write("reserve", {account_id for account_id, _ in purses})
     return answers
 
@@ -123,34 +128,33 @@ def extend_many(asked: Sequence[Extension], purses: Mapping[Key, Purse]) -> list
 
 
 class _Draft(msgspec.Struct):
-    """A hold that is being decided about: `fault` stands for good, `granted` or `refused` until something changes."""
+    """A hold that is granted and not written yet; `purses` are its items'."""
 
     asked: Reservation
-    id: UUID
+    opening: Opening
     purses: list[Purse]
-    fault: Refused | None = None
-    granted: Granted | None = None
-    refused: Refused | None = None
-    is_open: bool = False
+    granted: Granted
 
 
-def _purses_of(one: Reservation, purses: Mapping[Key, Purse]) -> tuple[list[Purse], Refused | None]:
-    """The purses of a request's items; or none of them, and what is wrong."""
+def _drafted(
+    one: Reservation, purses: Mapping[Key, Purse], holding: dict[tuple[UUID, str], UUID]
+) -> _Draft | Refused:
+    """What becomes of one request, in order of arrival; `holding` are the open holds by event, then with this one's."""
+    event = (one.account_id, one.event_id)
+    if event in holding:
+        return Conflict("A hold for this event is open already.", event_id=one.event_id, hold_id=str(holding[event]))
     found = [purses.get((one.account_id, item.type_code)) for item in one.items]
-    there = [purse for purse in found if purse]
-    if len(there) == len(found):
-        fault = _fault_of_items(one.items)
-        return ([] if fault else there), fault
-    missing = ", ".join(item.type_code for item, purse in zip(one.items, found, strict=True) if not purse)
-    return [], Invalid(f"This account has no wallet for {missing}.", field="type")
-
-
-def _decide_new(drafts: Sequence[_Draft], purses: Mapping[Key, Purse]) -> None:
-    """Decide in order of arrival; but first about what is open, since what it got stays its own."""
-    _take_nothing(purses)
-    for draft in sorted(drafts, key=lambda draft: not draft.is_open):
-        outcome = draft.fault or _decide(draft.asked, [NOTHING] * len(draft.purses), draft.purses)
-        draft.granted, draft.refused = (outcome, None) if isinstance(outcome, Granted) else (None, outcome)
+    theirs = [purse for purse in found if purse]
+    if len(theirs) != len(found):
+        missing = ", ".join(item.type_code for item, purse in zip(one.items, found, strict=True) if not purse)
+        return Invalid(f"This account has no wallet for {missing}.", field="type")
+    decision = _fault_of_items(one.items) or _decide(one, [NOTHING] * len(theirs), theirs)
+    if not isinstance(decision, Granted):
+        return decision
+    now = theirs[0].now
+    opening = Opening(one.account_id, new_id(), one.event_id, now, now + timedelta(seconds=one.ttl_seconds))
+    holding[event] = opening.id
+    return _Draft(one, opening, theirs, decision)
 
 
 def _take_nothing(purses: Mapping[Key, Purse]) -> None:
@@ -203,40 +207,15 @@ def _told(amount: int) -> str:
     return f"{decimal(amount):.6f}"
 
 
-def _opening(draft: _Draft) -> Opening:
-    now = draft.purses[0].now
-    return Opening(draft.asked.account_id, draft.id, draft.asked.event_id, now, now + _ttl(draft.asked))
-
-
-def _ttl(one: Reservation | Extension) -> timedelta:
-    return timedelta(seconds=one.ttl_seconds)
-
-
-def _refuse_twins(drafts: Sequence[_Draft]) -> None:
-    """Refuse for good what has an open hold already, and name that."""
-    open_ones = open_of_events({(draft.asked.account_id, draft.asked.event_id) for draft in drafts})
-    for draft in drafts:
-        hold_id = open_ones.get((draft.asked.account_id, draft.asked.event_id))
-        told = {"hold_id": str(hold_id)} if hold_id else {}
-        says = "A hold for this event is open already."
-        draft.fault = Conflict(says, event_id=draft.asked.event_id, **told)
-
-
-def _refusal(draft: _Draft) -> Refused:
-    if draft.refused is None:
-        raise AssertionError("unreachable: what is not granted is refused")
-    return draft.refused
-
-
-def _placed(draft: _Draft, granted: Granted, changes: Changes) -> Placed:
-    one, items = draft.asked, []
-    for place, (item, slice, purse) in enumerate(zip(one.items, granted.slices, draft.purses, strict=True)):
+def _placed(draft: _Draft, changes: Changes) -> Placed:
+    one, opening, items = draft.asked, draft.opening, []
+    for place, (item, slice, purse) in enumerate(zip(one.items, draft.granted.slices, draft.purses, strict=True)):
         told = (item.type_code, decimal(slice.quantity), decimal(slice.amount), item.to, item.sender)
-        held = Held(one.account_id, draft.id, place + 1, purse.wallet_id, *told)
+        held = Held(one.account_id, opening.id, place + 1, purse.wallet_id, *told)
         changes.set(held, one.event_id, purse, slice.amount)
         items.append(held)
-    expires_at = draft.purses[0].now + _ttl(one)
-    return Placed(draft.id, one.event_id, tuple(items), expires_at, granted.final_unit, draft.purses[0].zero_rule)
+    zero_rule = draft.purses[0].zero_rule
+    return Placed(opening.id, one.event_id, tuple(items), opening.expires_at, draft.granted.final_unit, zero_rule)
 
 
 def _extended(one: Extension, hold: Going | None, purses: Mapping[Key, Purse], changes: Changes) -> Placed | Refused:
@@ -255,7 +234,7 @@ def _extended(one: Extension, hold: Going | None, purses: Mapping[Key, Purse], c
         grown = replace(held, quantity=decimal(slice.quantity), amount=decimal(slice.amount))
         hold.items[held.type_code] = grown
         changes.set(grown, hold.event_id, purse, added)
-    hold.expires_at = max(hold.expires_at, theirs[0].now + _ttl(one))
+    hold.expires_at = max(hold.expires_at, theirs[0].now + timedelta(seconds=one.ttl_seconds))
     changes.prolong(one.account_id, one.hold_id, hold.expires_at)
     items = tuple(hold.items.values())
     return Placed(one.hold_id, hold.event_id, items, hold.expires_at, decision.final_unit, theirs[0].zero_rule)
