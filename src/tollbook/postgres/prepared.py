@@ -1,11 +1,17 @@
-"""Statements of the fast path, planned once per connection instead of at every call."""
+"""Statements of the fast path, planned seldom instead of at every call."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
+
+_FIRST_SECONDS, _LAST_SECONDS = 1.0, 60.0
+_replanned: WeakKeyDictionary[psycopg.Connection[Any], tuple[float, float]] = WeakKeyDictionary()
+"""When each connection's plans are made anew next, and how long they lived."""
 
 
 @contextmanager
@@ -13,8 +19,22 @@ def cursor() -> Iterator[psycopg.Cursor[Any]]:
     """A cursor on Django's connection, in its transaction, that sends statements and parameters apart.
 
     Django's own cursors write parameters into the text, so that PostgreSQL parses and plans each call anew; for a statement
-    that moves a handful of rows this is most of its work. For named SQL, whose texts are few. Errors are Django's.
+    that moves a handful of rows this is most of its work. For named SQL, whose texts are few; execute it with
+    `prepare=True`. Errors are Django's.
     """
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as made:
+        _forget_old_plans(made)
         yield made
+
+
+def _forget_old_plans(made: psycopg.Cursor[Any]) -> None:
+    """Have plans made anew now and then: one made while a table was small reads all of it, and would go on to do so until
+    somebody analyzes the table. Soon on a new connection, then each minute."""
+    now = time.monotonic()
+    due, lived = _replanned.get(made.connection, (now + _FIRST_SECONDS, _FIRST_SECONDS))
+    if now >= due:
+        made.execute("DISCARD PLANS", prepare=False)
+        lived = min(lived * 2, _LAST_SECONDS)
+        due = now + lived
+    _replanned[made.connection] = (due, lived)

@@ -18,7 +18,7 @@ WITH ending AS (
 ), closed AS (
     UPDATE hold SET state = ending.state, closed_at = clock_timestamp(), reason = ending.reason
     FROM ending
-    WHERE hold.account_id = ending.account_id AND hold.id = ending.hold_id AND ending.position = 0 AND hold.state = 'open'
+    WHERE hold.account_id = ending.account_id AND hold.id = ending.hold_id AND ending.position = 0 AND hold.closed_at IS NULL
       AND (ending.state <> 'expired' OR hold.expires_at < clock_timestamp())
     RETURNING hold.account_id, hold.id AS hold_id, hold.event_id, ending.kind, ending.position
 ), ended AS (
@@ -26,7 +26,7 @@ WITH ending AS (
     UNION ALL
     SELECT hold.account_id, hold.id, hold.event_id, ending.kind, ending.position
     FROM ending JOIN hold ON hold.account_id = ending.account_id AND hold.id = ending.hold_id
-    WHERE ending.position > 0 AND hold.state = 'open'
+    WHERE ending.position > 0 AND hold.closed_at IS NULL
 ), freed AS (
     SELECT part.*, ended.event_id, ended.kind, item.amount,
            sum(item.amount) OVER (PARTITION BY part.account_id, part.wallet_id ORDER BY part.move_id DESC) AS amount_from_here
@@ -65,7 +65,7 @@ ORDER BY item.account_id, item.hold_id, item.position
 SELECT hold.account_id, hold.id, wanted.type_code, item.type_code, item.position
 FROM (SELECT (name ->> 0)::uuid AS account_id, name ->> 1 AS event_id, name ->> 2 AS type_code
       FROM json_array_elements(%(names)s::json) AS name) AS wanted
-JOIN hold ON hold.account_id = wanted.account_id AND hold.event_id = wanted.event_id AND hold.state = 'open'
+JOIN hold ON hold.account_id = wanted.account_id AND hold.event_id = wanted.event_id AND hold.closed_at IS NULL
 JOIN hold_item item ON item.account_id = hold.account_id AND item.hold_id = hold.id
 WHERE wanted.type_code = '' OR (item.type_code = wanted.type_code AND item.position > 1)
 
