@@ -21,6 +21,7 @@ SQL = load(__file__)
 MOST_LINES = 100_000
 MOST_PERIODS = 2_000
 HOUR = timedelta(hours=1)
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 
 
 class By(StrEnum):
@@ -81,6 +82,8 @@ def breakdown(account: Account, asked: Asked) -> Breakdown:
     `since` is moved back to the beginning of its local hour (per day: of its local day), `until` on to the end of its own.
     Raises Invalid when nothing lies between them, or more periods or lines than anybody reads.
     """
+    if not EARLIEST <= asked.since < asked.until <= LATEST:
+        raise Invalid("until must lie after since, and both within reason.", field="until")
     zone = ZoneInfo(account.timezone)
     since, until = _beginning(asked.since, zone, asked.per), _end(asked.until, zone, asked.per)
     begins = _periods(since, until, zone, asked.per)
@@ -121,8 +124,6 @@ def _next(begins: datetime, zone: ZoneInfo, per: Per) -> datetime:
 
 def _periods(since: datetime, until: datetime, zone: ZoneInfo, per: Per) -> list[datetime]:
     """When each period begins."""
-    if since >= until:
-        raise Invalid("until must lie after since.", field="until")
     if per is Per.TOTAL:
         return [since]
     begins = [since]

@@ -9,5 +9,6 @@ reserve    set money aside for something in progress: place, extend, many at onc
 held       what is held, in the database: locks, and changes written at once
 hold       what a hold is, and how it ends: captured, released, expired
 gauge      what a bar shows: balance, held, available, used since the last funding
+statement  what a period brought to each wallet and took from it
 history    the running record of a wallet with before and after, and its balance over time
 """

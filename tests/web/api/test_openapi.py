@@ -118,7 +118,7 @@ def shape(value: Any) -> Any:
     if isinstance(value, list):
         return [shape(value[0])] if value else []
     if isinstance(value, str):
-        return re.sub(r"[0-9]+", "0", value) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) else "text"
+        return re.sub(r"-?[0-9]+", "0", value) if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) else "text"
     return type(value).__name__
 
 
@@ -131,7 +131,10 @@ def agree(told: Any, real: Any) -> bool:
     return told == real or {told, real} <= {"0", "0.0"}
 
 
-QUERY = {"get_rate": {"type": "outbound", "to": "+12125550100", "quantity": "61"}}
+QUERY = {
+    "get_rate": {"type": "outbound", "to": "+12125550100", "quantity": "61"},
+    "get_usage": {"by": "campaign", "per": "day", "since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"},
+}
 
 
 @pytest.mark.parametrize("name", [name for name in HANDLERS if name != "ask_refill"])

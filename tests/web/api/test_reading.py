@@ -25,6 +25,7 @@ from tollbook.web.api import events as events_module
 EVERYTHING = [
     "wallets", "wallets/sms/refill-rule", "wallets/sms/refills", "events", "ledger", "invoices", "invoices/TB-1",
     "invoices/TB-1.pdf", "subscriptions", "rates?type=sms",
+    "usage?by=agent", "statement",
 ]  # fmt: skip
 
 

@@ -14,6 +14,9 @@ cloudevents    CloudEvents 1.0 as usage events
 holds          POST /holds, extend, capture, release
 wallets        wallets, refill rules, refills
 events         debited events: JSON pages, NDJSON, CSV
+breakdown      usage by campaign, agent, country or type
+statement      opening balance, movements and closing balance of each wallet
+tables         JSON, or lines as NDJSON or CSV, by Accept
 ledger         transfers with before and after
 invoices       invoices, opened, as PDF
 subscriptions  recurring and setup fees

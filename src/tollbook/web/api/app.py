@@ -3,6 +3,7 @@
 from litestar import Litestar, Router
 
 from tollbook.web.api import (
+    breakdown,
     events,
     health,
     holds,
@@ -12,6 +13,7 @@ from tollbook.web.api import (
     openapi,
     problems,
     rates,
+    statement,
     subscriptions,
     threads,
     usage,
@@ -35,6 +37,8 @@ v1 = Router(
         wallets.ask_refill,
         wallets.list_refills,
         events.list_events,
+        breakdown.get_usage,
+        statement.get_statement,
         ledger.list_transfers,
         invoices.list_invoices,
         invoices.get_invoice,

@@ -227,6 +227,60 @@ EXAMPLES = {
     "ask_refill": Example(REFILL, {"amount": "500.00"}, OF_WALLET, key="required", errors=(409, 422)),
     "list_refills": Example({"items": [REFILL], "next": None}, path=OF_WALLET),
     "list_events": Example({"items": [EVENT], "next": None}, also=("application/x-ndjson", "text/csv")),
+    "get_usage": Example(
+        {
+            "by": "campaign",
+            "per": "day",
+            "since": "2026-11-03T00:00:00-05:00",
+            "until": "2026-11-04T00:00:00-05:00",
+            "timezone": "America/New_York",
+            "currency": "USD",
+            "lines": [
+                {
+                    "begins_at": "2026-11-03T00:00:00-05:00",
+                    "value": "Welcome calls",
+                    "events": 1,
+                    "quantity": "61",
+                    "billed_quantity": "120",
+                    "cost": "0.028000",
+                }
+            ],
+        },
+        also=("application/x-ndjson", "text/csv"),
+    ),
+    "get_statement": Example(
+        {
+            "from": "2026-11-01",
+            "to": "2026-11-30",
+            "timezone": "America/New_York",
+            "currency": "USD",
+            "wallets": [
+                {
+                    "type": "outbound",
+                    "name": "Outbound Minutes",
+                    "opening": "100.000000",
+                    "refills": "500.000000",
+                    "usage": "-0.028000",
+                    "corrections": "0.000000",
+                    "adjustments": "0.000000",
+                    "closing": "599.972000",
+                }
+            ],
+            "lines": [
+                {
+                    "type": "outbound",
+                    "on": "2026-11-03",
+                    "kind": "usage",
+                    "description": "",
+                    "reference": "",
+                    "actor": "",
+                    "amount": "-0.028000",
+                    "balance": "599.972000",
+                }
+            ],
+        },
+        also=("application/x-ndjson", "text/csv"),
+    ),
     "list_transfers": Example({"items": [TRANSFER], "next": None}),
     "list_invoices": Example({"items": [INVOICE], "next": None}),
     "get_invoice": Example(

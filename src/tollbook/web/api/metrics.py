@@ -84,6 +84,8 @@ def _told(state: dict[str, Any]) -> Iterator[Metric]:
     says = "Wallets that refill themselves and stand at or below their minimum."
     yield GaugeMetricFamily("tollbook_wallets_below_minimum", says, state["wallets_below_minimum"])
     yield GaugeMetricFamily("tollbook_open_holds", "Holds that are open.", state["open_holds"])
+    says = "Batches of usage that the roll-ups by attribute lack still, counted up to 100,000."
+    yield GaugeMetricFamily("tollbook_usage_backlog", says, state["usage_backlog"])
     if state["worker_beat_age_seconds"] is not None:
         says = "Seconds since a worker last ran a job to its end."
         yield GaugeMetricFamily("tollbook_worker_beat_age_seconds", says, float(state["worker_beat_age_seconds"]))
