@@ -27,7 +27,7 @@ def _numbered(body: str) -> str:
     def number(match: re.Match[str]) -> str:
         return f"${names.setdefault(match[1], len(names) + 1)}"
 
-    return re.sub(r"%\((\w+)\)s", number, body).replace("%%", "%")
+    return re.sub(r"%\((\w+)\)[sb]", number, body).replace("%%", "%")
 
 
 def test_there_are_statements() -> None:

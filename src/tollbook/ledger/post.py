@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from tollbook.errors import Conflict
 from tollbook.ledger.chain import GENESIS, Sealed, digest
+from tollbook.postgres.fast import execute
 from tollbook.postgres.named import load
 
 SQL = load(__file__)
@@ -98,11 +99,9 @@ def post_all(postings: Sequence[Posting]) -> datetime:
     posted_at, heads = _heads([(one.account_id, one.movement.wallet.wallet_id) for one in postings if one.movement.wallet])
     rows = [_row(one.account_id, one.movement, posted_at, heads) for one in postings]
     _open_accounts({(one.account_id, side.code) for one in postings for side in one.movement.sides})
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["insert_transfers"], _columns(rows))
-        if cursor.rowcount != len(postings):
-            raise AlreadyPosted("This movement of money is in the books already; it was not made again.")
-        cursor.execute(SQL["insert_entries"], _entries(postings))
+    if execute(SQL["insert_transfers"], _columns(rows)).rowcount != len(postings):
+        raise AlreadyPosted("This movement of money is in the books already; it was not made again.")
+    execute(SQL["insert_entries"], _entries(postings))
     return posted_at
 
 
@@ -111,9 +110,7 @@ def _open_accounts(codes: set[tuple[UUID, str]]) -> None:
     unknown = sorted(codes - _opened)
     if not unknown:
         return
-    with connection.cursor() as cursor:
-        parameters = {"account_ids": [one for one, _ in unknown], "codes": [code for _, code in unknown]}
-        cursor.execute(SQL["open_accounts"], parameters)
+    execute(SQL["open_accounts"], {"account_ids": [one for one, _ in unknown], "codes": [code for _, code in unknown]})
     transaction.on_commit(lambda: _remember(unknown))
 
 
@@ -137,10 +134,8 @@ def _check(movement: Movement) -> None:
 def _heads(wallets: Sequence[tuple[UUID, UUID]]) -> tuple[datetime, dict[UUID, tuple[int, bytes]]]:
     if not wallets:
         return datetime.now(UTC), {}
-    with connection.cursor() as cursor:
-        account_ids, wallet_ids = zip(*wallets, strict=True)
-        cursor.execute(SQL["heads"], {"account_ids": list(account_ids), "wallet_ids": list(wallet_ids)})
-        rows = cursor.fetchall()
+    account_ids, wallet_ids = zip(*wallets, strict=True)
+    rows = execute(SQL["heads"], {"account_ids": list(account_ids), "wallet_ids": list(wallet_ids)}).fetchall()
     return rows[0][0], {wallet_id: (seq or 0, head or GENESIS) for _, wallet_id, seq, head in rows}
 
 

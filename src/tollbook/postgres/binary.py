@@ -5,7 +5,6 @@ What has a fixed width is a numpy column in network byte order; what varies is a
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
@@ -66,15 +65,27 @@ def jsonb(text: bytes) -> bytes:
     return b"\x01" + text
 
 
+def texts(column: Sequence[str]) -> list[Sequence[bytes]]:
+    """A varying column of texts."""
+    return values([text.encode() for text in column])
+
+
+def values(column: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """A varying column of bytes: widths, then values."""
+    try:
+        return [[_WIDTH[width] for width in map(len, column)], column]
+    except IndexError:
+        return [[len(value).to_bytes(4, "big") for value in column], column]
+
+
+def chosen(words: Sequence[bytes], choice: Sequence[int]) -> list[Sequence[bytes]]:
+    """A varying column whose values are few: for each row which of the words it has."""
+    sized = [len(word).to_bytes(4, "big") + word for word in words]
+    return [[sized[one] for one in choice]]
+
+
 def rows(table: np.ndarray, varying: Sequence[Sequence[bytes]]) -> bytes:
-    """All rows: the fixed columns, then the varying ones, each a list of bytes as long as the table."""
+    """All rows: the fixed columns, then the parts of the varying ones, each as long as the table."""
     width, blob = table.dtype.itemsize, table.tobytes()
-    parts: list[Any] = [[blob[start : start + width] for start in range(0, len(blob), width)]]
-    for column in varying:
-        parts += [[_width(value) for value in column], column]
-    return b"".join(chain.from_iterable(zip(*parts, strict=True)))
-
-
-def _width(value: bytes) -> bytes:
-    size = len(value)
-    return _WIDTH[size] if size < 1024 else size.to_bytes(4, "big")
+    begins = [blob[start : start + width] for start in range(0, len(blob), width)]
+    return b"".join(chain.from_iterable(zip(begins, *varying, strict=True)))

@@ -5,12 +5,13 @@ name it, in a transaction of its own if there is none; it means nothing by itsel
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db import connection, transaction
 
 from tollbook.postgres.named import load
@@ -21,14 +22,21 @@ SHARED = ("campaign", "agent")
 LONGEST_SHARED = 100
 LARGEST = 8_000
 EMPTY = b"{}"
-Part = tuple[int, int, bytes]
-"""The numbers of an event's campaign and agent (0: none), and its own attributes as JSON."""
-
-NOTHING: Part = (0, 0, EMPTY)
 Value = tuple[int, str, str]
 """An account (by its place), the name of a shared attribute, a value."""
 
-_MOST_KNOWN = 65_536
+_MOST_KNOWN = 100_000
+
+
+class _Shared(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """Attributes that consist of shared values alone, as most do."""
+
+    campaign: str = ""
+    agent: str = ""
+
+
+_ALL = msgspec.json.Decoder(list[_Shared])
+_NONE = _Shared()
 
 
 class BadAttributes(ValueError):
@@ -37,10 +45,10 @@ class BadAttributes(ValueError):
 
 @dataclass(slots=True)
 class _Known:
-    """What this process knows of one account: numbers of values, and what whole attributes were taken apart into."""
+    """The numbers of values that this process knows, of one account, by name and value."""
 
-    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
-    parts: dict[bytes, Part] = field(default_factory=dict)
+    campaign: dict[str, int] = field(default_factory=dict)
+    agent: dict[str, int] = field(default_factory=dict)
 
 
 _known: dict[UUID, _Known] = {}
@@ -60,86 +68,106 @@ def split(account_ids: Sequence[UUID], accounts: Sequence[int], told: Sequence[b
     """Take attributes (JSON text; empty for none) apart. May write new values, so the caller's transaction, if there is
     one, must not hold locks yet. `accounts` says for each event which of `account_ids` it belongs to.
     """
+    shared, own, faults = _read(told)
     known = [_of(account_id) for account_id in account_ids]
-    remembered = [one.parts for one in known]
-    parts = [remembered[account].get(text) if text else NOTHING for account, text in zip(accounts, told, strict=True)]
+    numbers = [_numbers(name, [getattr(one, name) for one in known], accounts, shared) for name in SHARED]
+    if any(None in found for found in numbers):
+        _learn(account_ids, known, accounts, shared, numbers)
+    return Split(*numbers, own, faults)  # type: ignore[arg-type]
+
+
+def _read(told: Sequence[bytes]) -> tuple[list[_Shared], Sequence[bytes], dict[int, str]]:
+    """Shared values, own attributes and faults. At once, or one by one when some have more than shared values."""
+    own: list[bytes] = [EMPTY] * len(told)
+    try:
+        shared = _ALL.decode(b"[%b]" % b",".join([text or EMPTY for text in told]))
+        if len(shared) == len(told) and _are_shared([one.campaign for one in shared] + [one.agent for one in shared]):
+            return shared, own, {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
     faults: dict[int, str] = {}
-    if None in parts:
-        _learn(account_ids, known, accounts, told, parts, faults)
-    campaigns, agents, own = zip(*parts, strict=True) if parts else ((), (), ())
-    return Split(campaigns, agents, own, faults)
+    shared = []
+    for place, text in enumerate(told):
+        try:
+            one, own[place] = _apart(text)
+        except BadAttributes as error:
+            one, faults[place] = _NONE, str(error)
+        shared.append(one)
+    return shared, own, faults
 
 
 def _of(account_id: UUID) -> _Known:
     found = _known.get(account_id)
     if found is None:
-        if len(_known) > _MOST_KNOWN // 64:
-            _known.clear()
         found = _known[account_id] = _Known()
     return found
+
+
+def _numbers(
+    name: str, known: Sequence[dict[str, int]], accounts: Sequence[int], shared: Sequence[_Shared]
+) -> list[int | None]:
+    values = [one.campaign for one in shared] if name == "campaign" else [one.agent for one in shared]
+    return [known[account].get(value) if value else 0 for account, value in zip(accounts, values, strict=True)]
 
 
 def _learn(
     account_ids: Sequence[UUID],
     known: Sequence[_Known],
     accounts: Sequence[int],
-    told: Sequence[bytes],
-    parts: list[Part | None],
-    faults: dict[int, str],
+    shared: Sequence[_Shared],
+    numbers: Sequence[list[int | None]],
 ) -> None:
-    """Fill the gaps in `parts`: take apart what was not seen before, and number the values that are new."""
-    fresh: dict[int, tuple[dict[str, str], bytes]] = {}
-    for place in [place for place, part in enumerate(parts) if part is None]:
-        try:
-            fresh[place] = _apart(told[place])
-        except BadAttributes as error:
-            faults[place], parts[place] = str(error), NOTHING
-    wanted = {(accounts[place], *item) for place, (shared, _) in fresh.items() for item in shared.items()}
-    numbers = _numbers_of(account_ids, known, wanted)
-    learnt = []
-    for place, (shared, own) in fresh.items():
-        account = accounts[place]
-        campaign, agent = (numbers[account, name, shared[name]] if name in shared else 0 for name in SHARED)
-        parts[place] = (campaign, agent, own)
-        if own == EMPTY:  # what has nothing of its own comes again
-            learnt.append((account, told[place], (campaign, agent, own)))
-    transaction.on_commit(partial(_remember, known, numbers, learnt))
+    """Fill the gaps in `numbers`: number the values that are new."""
+    gaps = [
+        (name, place, (accounts[place], name, getattr(shared[place], name)))
+        for name, found in zip(SHARED, numbers, strict=True)
+        for place, number in enumerate(found)
+        if number is None
+    ]
+    found = _numbered({value for _, _, value in gaps}, account_ids)
+    for name, place, value in gaps:
+        numbers[SHARED.index(name)][place] = found[value]
+    transaction.on_commit(partial(_remember, known, found))
 
 
-def _remember(known: Sequence[_Known], numbers: dict[Value, int], learnt: Iterable[tuple[int, bytes, Part]]) -> None:
+def _remember(known: Sequence[_Known], found: dict[Value, int]) -> None:
     """Keep what is sure to be in the database, within bounds."""
-    if sum(len(one.numbers) + len(one.parts) for one in _known.values()) > _MOST_KNOWN:
-        for one in _known.values():
-            one.numbers.clear()
-            one.parts.clear()
-    for (account, name, value), number in numbers.items():
-        known[account].numbers[name, value] = number
-    for account, text, part in learnt:
-        known[account].parts[text] = part
+    if sum(len(one.campaign) + len(one.agent) for one in list(_known.values())) > _MOST_KNOWN:
+        _known.clear()
+    for (account, name, value), number in found.items():
+        getattr(known[account], name)[value] = number
 
 
-def _apart(told: bytes) -> tuple[dict[str, str], bytes]:
-    """The shared values by name, and the rest as JSON, as PostgreSQL takes them."""
+def _apart(told: bytes) -> tuple[_Shared, bytes]:
+    """The shared values, and the rest as JSON, as PostgreSQL takes them."""
+    if not told:
+        return _NONE, EMPTY
     try:
         attributes = json.loads(told)
         if attributes is None:
-            return {}, EMPTY
+            return _NONE, EMPTY
         if not isinstance(attributes, dict):
             raise BadAttributes("The attributes must be a JSON object.")
-        shared = {name: attributes.pop(name) for name in SHARED if _is_shared(attributes.get(name))}
+        shared = {name: attributes.pop(name) for name in SHARED if attributes.get(name) and _is_shared(attributes[name])}
         own = written(attributes).encode() if attributes else EMPTY
     except BadAttributes:
         raise
     except (ValueError, TypeError, RecursionError):
-        raise BadAttributes("The attributes must be JSON: valid Unicode, no NUL characters, finite numbers.") from None
+        raise BadAttributes(
+            "The attributes must be JSON: valid Unicode, no NUL characters, finite numbers."
+        ) from None
     if len(own) > LARGEST:
         raise BadAttributes(f"The attributes take more than {LARGEST} bytes of JSON.")
-    return shared, own
+    return _Shared(**shared), own
+
+
+def _are_shared(values: Sequence[str]) -> bool:
+    return "".join(values).isprintable() and max(map(len, values), default=0) <= LONGEST_SHARED
 
 
 def _is_shared(value: Any) -> bool:
     """Whether a value can be kept once: short text that reads the same everywhere."""
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_SHARED and value.isprintable()
+    return isinstance(value, str) and len(value) <= LONGEST_SHARED and value.isprintable()
 
 
 def told(attributes: dict[str, Any]) -> bytes:
@@ -161,21 +189,18 @@ def written(attributes: dict[str, Any]) -> str:
     return text
 
 
-def _numbers_of(account_ids: Sequence[UUID], known: Sequence[_Known], wanted: Iterable[Value]) -> dict[Value, int]:
-    found = {key: known[key[0]].numbers.get(key[1:]) for key in sorted(wanted)}
-    missing = [key for key, number in found.items() if number is None]
-    if missing:
-        parameters: dict[str, list[Any]] = {
-            "account_ids": [account_ids[account] for account, _, _ in missing],
-            "names": [name for _, name, _ in missing],
-            "values": [value for _, _, value in missing],
-        }
-        work = partial(_numbered, parameters)
-        found |= dict(zip(missing, work() if connection.in_atomic_block else in_transaction(work), strict=True))
-    return found  # type: ignore[return-value]
+def _numbered(missing: set[Value], account_ids: Sequence[UUID]) -> dict[Value, int]:
+    ordered = sorted(missing)
+    parameters: dict[str, list[Any]] = {
+        "account_ids": [account_ids[account] for account, _, _ in ordered],
+        "names": [name for _, name, _ in ordered],
+        "values": [value for _, _, value in ordered],
+    }
+    work = partial(_written, parameters)
+    return dict(zip(ordered, work() if connection.in_atomic_block else in_transaction(work), strict=True))
 
 
-def _numbered(parameters: dict[str, list[Any]]) -> list[int]:
+def _written(parameters: dict[str, list[Any]]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(SQL["add_values"], parameters)
         cursor.execute(SQL["numbers"], parameters)

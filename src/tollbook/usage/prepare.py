@@ -51,18 +51,12 @@ class Rows:
     campaigns: np.ndarray
     agents: np.ndarray
     ids: list[str]
-    types: list[str]
     to: list[str]
     sender: list[str]
     own: list[bytes]
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    def body(self, row: int) -> Body:
-        """What the event is known by besides its id."""
-        at, quantity = int(self.at_us[row]), int(self.quantity_micro[row])
-        return self.types[row], quantity, at, self.to[row], self.sender[row]
 
 
 @dataclass(slots=True)
@@ -116,7 +110,6 @@ def prepare(batch: Batch, oldest: timedelta | None) -> Prepared:
         campaigns=np.array(split.campaigns, np.int32)[order],
         agents=np.array(split.agents, np.int32)[order],
         ids=_taken(batch.ids, order),
-        types=_taken(batch.types, order),
         to=_taken(batch.to, order),
         sender=_taken(batch.sender, order),
         own=_taken(split.own, order),

@@ -11,15 +11,17 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
+from weakref import WeakSet
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
 
 from tollbook.accounts.account import by_id
 from tollbook.errors import Invalid, TryLater
 from tollbook.ledger.chain import digest_of_details
 from tollbook.money.amount import ZERO
 from tollbook.postgres import binary, wake
+from tollbook.postgres.fast import execute
 from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
 from tollbook.rating.deck import versions_now
@@ -39,6 +41,9 @@ REJECTED, NEW, KNOWN = 0, 1, 2
 QUARTER = timedelta(minutes=15)
 _QUARTER_US = 15 * 60 * 1_000_000
 _ATTEMPTS = 5
+_staged: WeakSet[Any] = WeakSet()
+"""The connections that have their staging table for sure."""
+
 _FIELDS = 14
 _FIXED = [
     ("occurred_at", binary.INSTANT), ("account_id", binary.UUID16), ("transfer_id", binary.UUID16),
@@ -150,7 +155,7 @@ def _told(prepared: Prepared, fresh: np.ndarray) -> Outcome:
     again = [(place, row) for place, row in prepared.again if fresh[row]]
     asked += [place for place, row in prepared.again if not fresh[row]] + prepared.late
     for place, row in again:
-        _tell(prepared, states, rejections, place, rows.body(row))
+        _tell(prepared, states, rejections, place, prepared.body(int(rows.places[row])))
     known = bodies_of([(batch.account_ids[batch.accounts[place]], batch.ids[place]) for place in asked])
     for place in asked:
         body = known.get((batch.account_ids[batch.accounts[place]], batch.ids[place]))
@@ -177,21 +182,27 @@ def conflict(place: int, event_id: str) -> Rejection:
 def _insert(prepared: Prepared) -> np.ndarray:
     """Write what is new; answers which rows are. The count alone says so in the usual case, that all of them are."""
     rows = prepared.rows
+    _stage(prepared)
+    if archived.has_any(prepared.account_ids):
+        execute(SQL["leave_out_archived"])
+    if execute(SQL["insert_new"]).rowcount == len(rows):
+        return np.ones(len(rows), bool)
+    new = set(execute(SQL["found_new"]))
+    keys = zip((prepared.account_ids[account] for account in rows.accounts.tolist()), rows.ids, strict=True)
+    return np.array([key in new for key in keys])
+
+
+def _stage(prepared: Prepared) -> None:
+    """Copy the batch into this connection's own table, emptied at every commit and, for a second batch, here."""
     with connection.wrap_database_errors, connection.cursor() as cursor:
-        cursor.execute(SQL["staging"])
+        raw = connection.connection
+        if raw in _staged:
+            cursor.execute(SQL["clear"])
+        else:
+            cursor.execute(SQL["staging"])
+            transaction.on_commit(partial(_staged.add, raw))
         with cursor.copy(SQL["copy_in"]) as copy:
             copy.write(_copied(prepared))
-        if archived.has_any(prepared.account_ids):
-            cursor.execute(SQL["leave_out_archived"])
-        cursor.execute(SQL["insert_new"])
-        fresh = np.ones(len(rows), bool)
-        if cursor.rowcount != len(rows):
-            cursor.execute(SQL["found_new"])
-            new = set(cursor.fetchall())
-            keys = zip((prepared.account_ids[account] for account in rows.accounts.tolist()), rows.ids, strict=True)
-            fresh = np.array([key in new for key in keys])
-        cursor.execute(SQL["clear"])
-    return fresh
 
 
 def _copied(prepared: Prepared) -> bytes:
@@ -206,8 +217,20 @@ def _copied(prepared: Prepared) -> bytes:
     binary.set_decimals(table["quantity"], rows.quantity_micro)
     binary.set_decimals(table["billed"], rows.billed_micro)
     binary.set_decimals(table["cost"], rows.cost_micro)
-    texts = [[text.encode() for text in column] for column in (rows.ids, rows.types, rows.to, rows.sender)]
-    return binary.HEADER + binary.rows(table, [*texts, [binary.jsonb(own) for own in rows.own]]) + binary.TRAILER
+    varying = [
+        *binary.texts(rows.ids),
+        *binary.chosen([group.type_code.encode() for group in prepared.groups], rows.groups.tolist()),
+        *binary.texts(rows.to),
+        *binary.texts(rows.sender),
+        *_own(rows),
+    ]
+    return binary.HEADER + binary.rows(table, varying) + binary.TRAILER
+
+
+def _own(rows: Rows) -> list[Sequence[bytes]]:
+    if set(rows.own) <= {attributes.EMPTY}:
+        return binary.chosen([binary.jsonb(attributes.EMPTY)], [0] * len(rows))
+    return binary.values([binary.jsonb(own) for own in rows.own])
 
 
 def _bytes16(ids: Sequence[UUID]) -> np.ndarray:
@@ -222,9 +245,8 @@ def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
     wallets = _wallets(held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)})
     end_many(endings)
     spend(wallets, sums.debits())
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["add_to_sums"], sums.by_quarter())
-        cursor.execute(SQL["add_to_backlog"], sums.transfers())
+    execute(SQL["add_to_sums"], sums.by_quarter())
+    execute(SQL["add_to_backlog"], sums.transfers())
     wake.tell_all(account_ids)
 
 
@@ -232,9 +254,7 @@ def _endings(
     prepared: Prepared, account_ids: Sequence[UUID], fresh: np.ndarray
 ) -> tuple[list[Ending], set[tuple[UUID, str]]]:
     """How open holds of new events end, and their wallets. Most accounts have nothing held, which their wallets tell."""
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["holding"], {"account_ids": account_ids})
-        found = cursor.fetchall()
+    found = execute(SQL["holding"], {"account_ids": account_ids}).fetchall()
     holding = {account_id for account_id, files in found if not files}
     archived.look_again(
         {account_id: files for account_id, files in found if files}, [group.transfer_id for group in prepared.groups]
@@ -276,33 +296,34 @@ class _Sums:
 
     def debits(self) -> list[Debit]:
         """A debit for each group that cost something."""
-        lines = self._lines()
-        bounds = [*self._starts.tolist(), len(self._order)]
+        rows, order = self._prepared.rows, self._order
+        places = order.tolist()
+        ids = [rows.ids[place] for place in places]
+        figures = [rows.at_us[order].tolist(), rows.billed_micro[order].tolist(), rows.cost_micro[order].tolist()]
+        bounds = [*self._starts.tolist(), len(places)]
         return [
-            Debit(
-                account_id=group.account_id,
-                transfer_id=group.transfer_id,
-                type_code=group.type_code,
-                amount=millionths(cost),
-                reference=str(group.transfer_id),
-                description=f"{end - start} event{'s' if end - start > 1 else ''}",
-                detail_count=end - start,
-                detail_digest=digest_of_details(lines[start:end]),
-            )
-            for group, cost, start, end in zip(
-                map(self._prepared.groups.__getitem__, self.groups), self._costs, bounds, bounds[1:], strict=False
-            )
+            self._debit(group, cost, ids[start:end], *(column[start:end] for column in figures))
+            for group, cost, start, end in zip(self.groups, self._costs, bounds, bounds[1:], strict=False)
             if cost
         ]
 
-    def _lines(self) -> list[str]:
-        """The events as the detail digests of their transfers seal them (see ledger.chain)."""
-        rows, order = self._prepared.rows, self._order
-        places = order.tolist()
-        figures = (rows.at_us[order].tolist(), rows.billed_micro[order].tolist(), rows.cost_micro[order].tolist())
-        ids, types = [rows.ids[place] for place in places], [rows.types[place] for place in places]
-        columns = zip(ids, types, *figures, strict=True)
-        return [f"{id}\t{type}\t{at}\t{billed}\t{cost}\n" for id, type, at, billed, cost in columns]
+    def _debit(
+        self, group: int, cost: int, ids: list[str], at_us: list[int], billed: list[int], costs: list[int]
+    ) -> Debit:
+        """The debit of one group, its events sealed as ledger.chain says."""
+        of, count = self._prepared.groups[group], len(ids)
+        type = of.type_code
+        lines = [f"{id}\t{type}\t{at}\t{b}\t{c}\n" for id, at, b, c in zip(ids, at_us, billed, costs, strict=True)]
+        return Debit(
+            account_id=of.account_id,
+            transfer_id=of.transfer_id,
+            type_code=type,
+            amount=millionths(cost),
+            reference=str(of.transfer_id),
+            description=f"{count} event{'s' if count > 1 else ''}",
+            detail_count=count,
+            detail_digest=digest_of_details(lines),
+        )
 
     def by_quarter(self) -> dict[str, list[Any]]:
         """Counts and sums for each account, type and quarter of an hour, sorted by these."""

@@ -40,16 +40,16 @@ DELETE FROM usage_staging
 
 -- name: holding
 -- Accounts that hold anything at all (with 0); and, to spare a round trip, how many archived files each has that has any.
-SELECT DISTINCT account_id, 0 FROM wallet WHERE account_id = ANY(%(account_ids)s::uuid[]) AND held > 0
+SELECT DISTINCT account_id, 0 FROM wallet WHERE account_id = ANY(%(account_ids)b::uuid[]) AND held > 0
 UNION ALL
-SELECT account_id, count(*) FROM usage_archive WHERE account_id = ANY(%(account_ids)s::uuid[]) GROUP BY account_id
+SELECT account_id, count(*) FROM usage_archive WHERE account_id = ANY(%(account_ids)b::uuid[]) GROUP BY account_id
 
 -- name: add_to_sums
 -- The roll-up by quarter of an hour, in step with the events because it is the same transaction; sorted for one lock order.
 INSERT INTO usage_sum (account_id, type_code, quarter_at, events, quantity, billed_quantity, cost)
 SELECT s.account_id, s.type_code, s.quarter_at, s.events, s.quantity, s.billed, s.cost
-FROM unnest(%(account_ids)s::uuid[], %(type_codes)s::text[], %(quarters)s::timestamptz[], %(events)s::bigint[],
-            %(quantities)s::numeric[], %(billed)s::numeric[], %(costs)s::numeric[])
+FROM unnest(%(account_ids)b::uuid[], %(type_codes)b::text[], %(quarters)b::timestamptz[], %(events)b::bigint[],
+            %(quantities)b::numeric[], %(billed)b::numeric[], %(costs)b::numeric[])
      AS s (account_id, type_code, quarter_at, events, quantity, billed, cost)
 ON CONFLICT (account_id, type_code, quarter_at) DO UPDATE
 SET events = usage_sum.events + excluded.events,
@@ -60,4 +60,4 @@ SET events = usage_sum.events + excluded.events,
 -- name: add_to_backlog
 -- What the roll-ups by attribute are owed, in the same transaction, so that none is forgotten.
 INSERT INTO usage_backlog (account_id, transfer_id)
-SELECT account_id, transfer_id FROM unnest(%(account_ids)s::uuid[], %(transfer_ids)s::uuid[]) AS owed (account_id, transfer_id)
+SELECT account_id, transfer_id FROM unnest(%(account_ids)b::uuid[], %(transfer_ids)b::uuid[]) AS owed (account_id, transfer_id)

@@ -18,8 +18,8 @@ def rehearse(account_id: UUID, events: Sequence[Event]) -> Recorded:
     rows = prepared.rows
     known = bodies_of([(account_id, id) for id in rows.ids])
     new = [row for row in range(len(rows)) if (account_id, rows.ids[row]) not in known]
-    bodies = {id: body for (_, id), body in known.items()} | {rows.ids[row]: rows.body(row) for row in new}
-    places = {int(rows.places[row]) for row in new}
+    places = [int(rows.places[row]) for row in new]
+    bodies = {id: body for (_, id), body in known.items()} | {batch.ids[one]: prepared.body(one) for one in places}
     good = [place for place in range(len(batch)) if place not in prepared.faults]
     conflicts = [
         conflict(place, batch.ids[place]) for place in good if bodies[batch.ids[place]] != prepared.body(place)

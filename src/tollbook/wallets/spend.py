@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection
-
 from tollbook.ledger.post import Movement, Posting, Side, WalletMove, post_all
 from tollbook.money.amount import ZERO
+from tollbook.postgres.fast import execute
 from tollbook.postgres.named import load
 from tollbook.wallets.wallet import Locked, code_of
 
@@ -42,16 +41,15 @@ def spend(wallets: Mapping[tuple[UUID, str], Locked], debits: Sequence[Debit]) -
         return
     locked = [wallets[debit.account_id, debit.type_code] for debit in debits]
     taken = [_purses(wallet, debit.amount) for wallet, debit in zip(locked, debits, strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            SQL["debit"],
-            {
-                "account_ids": [debit.account_id for debit in debits],
-                "ids": [wallet.id for wallet in locked],
-                "granted": [granted for granted, _ in taken],
-                "paid": [paid for _, paid in taken],
-            },
-        )
+    execute(
+        SQL["debit"],
+        {
+            "account_ids": [debit.account_id for debit in debits],
+            "ids": [wallet.id for wallet in locked],
+            "granted": [granted for granted, _ in taken],
+            "paid": [paid for _, paid in taken],
+        },
+    )
     post_all(
         [
             Posting(debit.account_id, wallet.currency, _movement(wallet, debit, *purses))

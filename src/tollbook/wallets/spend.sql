@@ -4,5 +4,5 @@ UPDATE wallet
 SET granted = wallet.granted - taken.granted,
     paid = wallet.paid - taken.paid,
     spent_since_funding = wallet.spent_since_funding + taken.granted + taken.paid
-FROM unnest(%(account_ids)s::uuid[], %(ids)s::uuid[], %(granted)s::numeric[], %(paid)s::numeric[]) AS taken (account_id, id, granted, paid)
+FROM unnest(%(account_ids)b::uuid[], %(ids)b::uuid[], %(granted)b::numeric[], %(paid)b::numeric[]) AS taken (account_id, id, granted, paid)
 WHERE wallet.account_id = taken.account_id AND wallet.id = taken.id

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from tollbook.accounts.tables import Account
+from tollbook.postgres.fast import execute
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
 from tollbook.rating.tables import CreditType
@@ -56,9 +57,8 @@ def lock_all(wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], Loc
     """Lock wallets of any accounts, in order of account and id, until the transaction ends; those that exist, by account
     and type."""
     account_ids, type_codes = zip(*sorted(wanted), strict=True) if wanted else ((), ())
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["lock_all"], {"account_ids": list(account_ids), "type_codes": list(type_codes)})
-        return {(row[0], row[2]): Locked(*row[1:]) for row in cursor.fetchall()}
+    found = execute(SQL["lock_all"], {"account_ids": list(account_ids), "type_codes": list(type_codes)})
+    return {(row[0], row[2]): Locked(*row[1:]) for row in found}
 
 
 def of_account(account_id: UUID) -> list[Wallet]:
