@@ -16,7 +16,11 @@ from tollbook.accounts.account import by_id
 from tollbook.accounts.audit import OPERATOR_ID, Actor, note
 from tollbook.accounts.tables import ApiKey
 from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.postgres.fast import execute
 from tollbook.postgres.ids import new_id
+from tollbook.postgres.named import load
+
+SQL = load(__file__)
 
 SCOPES = {
     "usage": "send usage events",
@@ -75,6 +79,12 @@ def check(text: str) -> ApiKey | None:
             _note_use(key)
             return key
     return None
+
+
+def revoked(asked: Collection[ApiKey]) -> set[UUID]:
+    """The ids of those of these keys that were revoked meanwhile. One query; any transaction."""
+    parameters = {"account_ids": [key.account_id for key in asked], "ids": [key.id for key in asked]}
+    return {id for (id,) in execute(SQL["revoked"], parameters)}
 
 
 def revoke(account_id: UUID, key_id: UUID, actor: Actor) -> None:

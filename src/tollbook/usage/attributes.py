@@ -70,10 +70,11 @@ def split(account_ids: Sequence[UUID], accounts: Sequence[int], told: Sequence[b
     """
     shared, own, faults = _read(told)
     known = [_of(account_id) for account_id in account_ids]
-    numbers = [_numbers(name, [getattr(one, name) for one in known], accounts, shared) for name in SHARED]
-    if any(None in found for found in numbers):
-        _learn(account_ids, known, accounts, shared, numbers)
-    return Split(*numbers, own, faults)  # type: ignore[arg-type]
+    campaigns = _numbers([one.campaign for one in known], accounts, [one.campaign for one in shared])
+    agents = _numbers([one.agent for one in known], accounts, [one.agent for one in shared])
+    if None in campaigns or None in agents:
+        _learn(account_ids, known, accounts, shared, [campaigns, agents])
+    return Split(campaigns, agents, own, faults)  # type: ignore[arg-type]
 
 
 def _read(told: Sequence[bytes]) -> tuple[list[_Shared], Sequence[bytes], dict[int, str]]:
@@ -103,10 +104,7 @@ def _of(account_id: UUID) -> _Known:
     return found
 
 
-def _numbers(
-    name: str, known: Sequence[dict[str, int]], accounts: Sequence[int], shared: Sequence[_Shared]
-) -> list[int | None]:
-    values = [one.campaign for one in shared] if name == "campaign" else [one.agent for one in shared]
+def _numbers(known: Sequence[dict[str, int]], accounts: Sequence[int], values: Sequence[str]) -> list[int | None]:
     return [known[account].get(value) if value else 0 for account, value in zip(accounts, values, strict=True)]
 
 

@@ -20,6 +20,7 @@ from tollbook.web.api import (
     wallets,
 )
 from tollbook.web.api.auth import require_key, require_media_type
+from tollbook.web.api.door import Door
 from tollbook.web.api.edge import Edge
 from tollbook.web.intake import LARGEST_BODY, Intake
 
@@ -56,4 +57,4 @@ inner = Litestar(
     logging_config=None,
     openapi_config=None,
 )
-api = Edge(Intake(inner, problems.of_body))
+api = Edge(Intake(Door(inner), problems.of_body))

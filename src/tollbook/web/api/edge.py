@@ -14,7 +14,9 @@ from tollbook.metrics import count_request
 from tollbook.web.requests import HEADERS, request_id_from
 
 log = logging.getLogger("tollbook.web")
-QUIET = {"/healthz", "/readyz", "/metrics"}
+QUIET = {"/healthz", "/readyz", "/metrics", "/api/v1/usage", "/api/v1/holds"}
+"""What comes too often for a line of log each time it goes well."""
+
 _ALWAYS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 

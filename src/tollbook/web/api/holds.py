@@ -1,6 +1,7 @@
 """POST /holds, extend, capture, release: prepaid authorisation of something in progress, such as a live call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,8 @@ from litestar.params import FromPath, RawBody
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
+from tollbook.postgres.gather import Gatherer
+from tollbook.postgres.retry import in_transaction
 from tollbook.usage import reserve as reserves
 from tollbook.usage.capture import capture_within
 from tollbook.usage.reserve import Extend, Item, Reserve
@@ -19,8 +22,9 @@ from tollbook.usage.statement import told_events
 from tollbook.wallets import hold as holds
 from tollbook.wallets.hold import Placed
 from tollbook.web.api import idempotency
-from tollbook.web.api.auth import Caller, takes
+from tollbook.web.api.auth import Caller, ended, takes
 from tollbook.web.api.bodies import CaptureBody, ExtendBody, ItemBody, PlaceBody, ReleaseBody, decode
+from tollbook.web.api.gathered import outcome
 from tollbook.web.api.numbers import money, plain
 
 CallerRequest = Request[Any, Caller, Any]
@@ -133,6 +137,41 @@ def release_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody)
         return ReleaseAnswer(hold_id, "released")
 
     return idempotency.answer(request, account.id, body, 200, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request for a hold: who asks, and the body as it came."""
+
+    caller: Caller
+    body: bytes
+
+
+async def placed(caller: Caller, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The answer to a request for a hold, as JSON; see `place_hold`. Requests that wait are served in one transaction."""
+    return await outcome(_asking, Asking(caller, body))
+
+
+def _place(askings: Sequence[Asking]) -> list[bytes | BaseException]:
+    answers: list[bytes | BaseException | None] = [None] * len(askings)
+    over = ended({asking.caller for asking in askings})
+    wanted: dict[int, Reserve] = {}
+    for place, asking in enumerate(askings):
+        try:
+            if asking.caller.key.id in over:
+                raise over[asking.caller.key.id]
+            asked = decode(PlaceBody, asking.body)
+            wanted[place] = to_reserve(asked, asking.caller.id_of(asked.account))
+        except Exception as error:
+            answers[place] = error
+    if wanted:
+        done = in_transaction(lambda: reserves.reserve_many(list(wanted.values())))
+        for place, one in zip(wanted, done, strict=True):
+            answers[place] = msgspec.json.encode(told(one)) if isinstance(one, Placed) else one
+    return answers  # type: ignore[return-value]
+
+
+_asking: Gatherer[Asking, bytes] = Gatherer("holds", _place, threads=2, most=500, room=5_000)
 
 
 def to_reserve(asked: PlaceBody, account_id: UUID) -> Reserve:

@@ -1,0 +1,28 @@
+"""From the server's loop into a group and back: the answer of a gathered request, or a refusal that says what to do."""
+
+import asyncio
+from typing import TypeVar
+
+from tollbook.errors import TryLater
+from tollbook.postgres.gather import Full, Gatherer
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+DEADLINE_SECONDS = 30
+BUSY = "More is being sent than is taken in. Nothing of this request was done; repeat it after `Retry-After` seconds."
+LATE = (
+    "This took too long to wait for; whether it was done is not known yet. Repeat the request: with the same ids nothing "
+    "is done twice."
+)
+
+
+async def outcome(gatherer: Gatherer[Item, Answer], item: Item, weight: int = 1) -> Answer:
+    """The item's answer. Raises what its work raised, and TryLater when there is no room or no answer in time."""
+    try:
+        future = gatherer.submit(item, weight)
+    except Full:
+        raise TryLater(BUSY, retry_after_seconds=1) from None
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(future), DEADLINE_SECONDS)
+    except TimeoutError:
+        raise TryLater(LATE, retry_after_seconds=5) from None
