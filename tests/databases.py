@@ -16,6 +16,7 @@ from django.db import connections
 from psycopg import sql
 
 from tollbook import settings
+from tollbook.accounts import directory
 from tollbook.postgres.scope import ENGINE_ROLE
 
 Role = Literal["owner", "app"]
@@ -62,6 +63,7 @@ class Database:
 
     def empty(self, patience_seconds: int = 5) -> None:
         """Remove every row that migrations did not insert, and put back the ones they did."""
+        directory.forget()
         with self.connect("owner") as connection, connection.transaction():
             connection.execute(f"SET LOCAL lock_timeout = '{patience_seconds}s'")
             connection.execute("SET LOCAL synchronous_commit = off")

@@ -2,6 +2,7 @@
 
 tables      account, user, access grants and requests, API keys, remembered answers, audit trail
 account     open an account, change its facts, find one
+directory   ids of accounts by their short names, remembered
 level       the order of levels, who stands above whom, the lock for decisions about rights
 user        add, invite, change level, deactivate: who may do that to whom
 access      the ACL: areas, Read and Write, who may grant what; asking for access

@@ -14,6 +14,11 @@ def ids_of(slugs: Collection[str]) -> dict[str, UUID]:
     unknown = [slug for slug in slugs if slug not in _known and slug.isprintable()]
     if unknown:
         if len(_known) > _MOST_KNOWN:
-            _known.clear()
+            forget()
         _known.update(Account.objects.filter(slug__in=unknown).values_list("slug", "id"))
     return {slug: _known[slug] for slug in slugs if slug in _known}
+
+
+def forget() -> None:
+    """Forget all: for a process that goes on with another database."""
+    _known.clear()

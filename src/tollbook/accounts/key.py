@@ -16,9 +16,9 @@ from tollbook.accounts.account import by_id
 from tollbook.accounts.audit import OPERATOR_ID, Actor, note
 from tollbook.accounts.tables import ApiKey
 from tollbook.errors import Conflict, Invalid, NotFound
-from tollbook.postgres.fast import execute
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
+from tollbook.postgres.prepared import execute
 
 SQL = load(__file__)
 

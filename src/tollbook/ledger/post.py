@@ -16,8 +16,8 @@ from django.db import transaction
 
 from tollbook.errors import Conflict
 from tollbook.ledger.chain import GENESIS, Sealed, digest
-from tollbook.postgres.fast import execute
 from tollbook.postgres.named import load
+from tollbook.postgres.prepared import execute
 
 SQL = load(__file__)
 MOST_REMEMBERED = 100_000

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connections
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -86,6 +86,8 @@ class Gatherer(Generic[Item, Answer]):
                 for one in group:
                     if not one.future.done():
                         one.future.set_exception(error)
+            finally:
+                give_back()
 
     def _next(self) -> list[_Waiting[Item, Answer]]:
         with self._changed:
@@ -124,6 +126,21 @@ class Gatherer(Generic[Item, Answer]):
         except Exception as error:
             answer = error
         _deliver(one, answer)
+
+
+def give_back() -> None:
+    """End this thread's use of its connections, as Django does after a request.
+
+    A connection left inside a transaction would swallow the next call's work: that is a defect of ours, so it is
+    logged, and Django's object is forgotten; whoever gets the connection next finds it rolled back.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            log.error("A call left a transaction open; it is rolled back.")
+            connection.close()
+            del connections[connection.alias]
+        else:
+            connection.close_if_unusable_or_obsolete()
 
 
 def _deliver(one: _Waiting[Item, Answer], answer: Answer | BaseException) -> None:

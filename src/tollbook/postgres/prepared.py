@@ -1,7 +1,7 @@
 """Statements of the fast path, planned seldom instead of at every call."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,6 +26,19 @@ def cursor() -> Iterator[psycopg.Cursor[Any]]:
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as made:
         _forget_old_plans(made)
         yield made
+
+
+def execute(statement: str, parameters: Mapping[str, Any] | None = None) -> psycopg.Cursor[Any]:
+    """Run one statement so; the cursor gives its rows and their count.
+
+    Lists are best written `%(name)b`, b for binary: as text, a list of a hundred values takes ten times as long as the
+    statement that they are for.
+    """
+    connection.ensure_connection()
+    made = psycopg.Cursor(connection.connection)
+    with connection.wrap_database_errors:
+        _forget_old_plans(made)
+        return made.execute(statement, parameters, prepare=True)
 
 
 def _forget_old_plans(made: psycopg.Cursor[Any]) -> None:

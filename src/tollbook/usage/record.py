@@ -21,8 +21,8 @@ from tollbook.errors import Invalid, TryLater
 from tollbook.ledger.chain import digest_of_details
 from tollbook.money.amount import ZERO
 from tollbook.postgres import binary, wake
-from tollbook.postgres.fast import execute
 from tollbook.postgres.named import load
+from tollbook.postgres.prepared import execute
 from tollbook.postgres.retry import in_transaction
 from tollbook.rating.deck import versions_now
 from tollbook.usage import archived, attributes

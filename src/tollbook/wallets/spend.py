@@ -7,8 +7,8 @@ from uuid import UUID
 
 from tollbook.ledger.post import Movement, Posting, Side, WalletMove, post_all
 from tollbook.money.amount import ZERO
-from tollbook.postgres.fast import execute
 from tollbook.postgres.named import load
+from tollbook.postgres.prepared import execute
 from tollbook.wallets.wallet import Locked, code_of
 
 SQL = load(__file__)

@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db import connection
 
 from tollbook.accounts.tables import Account
-from tollbook.postgres.fast import execute
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
+from tollbook.postgres.prepared import execute
 from tollbook.rating.tables import CreditType
 from tollbook.wallets.tables import Wallet
 

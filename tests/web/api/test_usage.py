@@ -1,12 +1,19 @@
 """POST /usage: exact, exactly once, and never stopped by a bad event."""
 
+import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import zstandard
+from django.test import override_settings
 
 from tests.web.api.conftest import Machine, balance, event
 from tests.web.api.test_door import is_problem
+from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
+from tollbook.accounts.key import of_account, revoke
 from tollbook.accounts.tables import Account
 from tollbook.usage.tables import UsageEvent
 from tollbook.web.api import usage
@@ -60,7 +67,7 @@ POISON = [
     (event("x", occurred_at=1700000000), "malformed"),
     (event("x", destination="1900"), "malformed"),
     (event(17), "malformed"),
-    (event("x", attributes=[1]), "malformed"),
+    (event("x", attributes=[1]), "bad_attributes"),
     (event("x", quantity="NaN"), "bad_quantity"),
     (event("x", quantity="-Infinity"), "bad_quantity"),
     (event("x", quantity=-1), "bad_quantity"),
@@ -170,16 +177,59 @@ def test_a_database_that_is_away_is_a_503_and_a_repeat_finishes(fresh_server, ma
     assert machine.post("/usage", [event("a"), event("b")]).json() == {"accepted": 1, "duplicates": 1, "rejected": []}
 
 
-def test_a_defect_in_one_accounts_part_leaves_the_others_debited_and_is_told(
-    machine: Machine, contoso: Account, monkeypatch
-) -> None:
-    recorded = usage.record
+def test_requests_that_fail_together_are_done_one_by_one(machine: Machine, monkeypatch) -> None:
+    recorded = usage.record_batch
 
-    def record(account_id, *rest):
-        return 1 / 0 if account_id == contoso.id else recorded(account_id, *rest)
+    def record_batch(batch, oldest):
+        if "poison" in batch.ids:
+            raise ZeroDivisionError
+        return recorded(batch, oldest)
 
-    batch = [event("a"), event("a", account="contoso")]
     with monkeypatch.context() as broken:
-        broken.setattr(usage, "record", record)
-        assert machine.post("/usage", batch).status_code == 500
-    assert machine.post("/usage", batch).json() == {"accepted": 1, "duplicates": 1, "rejected": []}
+        broken.setattr(usage, "record_batch", record_batch)
+        with ThreadPoolExecutor(8) as senders:
+            ids = ["a", "b", "poison", "c", "d", "e", "f", "g"]
+            answers = list(senders.map(lambda id: machine.post("/usage", [event(id)]), ids))
+    assert [answer.status_code for answer in answers] == [200, 200, 500, 200, 200, 200, 200, 200]
+    assert machine.post("/usage", [event("poison")]).json() == {"accepted": 1, "duplicates": 0, "rejected": []}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_body_may_be_compressed(machine: Machine, encoding: str) -> None:
+    body = json.dumps([event("a"), event("b")]).encode()
+    packed = gzip.compress(body) if encoding == "gzip" else zstandard.compress(body)
+    sent = machine.call("POST", "/usage", content=packed, headers={"Content-Encoding": encoding})
+    assert sent.json() == {"accepted": 2, "duplicates": 0, "rejected": []}
+    for broken in (packed[:-3], packed[3:], b"plain"):
+        answer = machine.call("POST", "/usage", content=broken, headers={"Content-Encoding": encoding})
+        assert is_problem(answer, 400, "invalid")
+    bomb = b" " * (17 * 1024 * 1024)
+    packed = gzip.compress(bomb) if encoding == "gzip" else zstandard.compress(bomb)
+    answer = machine.call("POST", "/usage", content=packed, headers={"Content-Encoding": encoding})
+    assert is_problem(answer, 413, "too_large")
+
+
+def test_several_gzip_members_are_one_body(machine: Machine) -> None:
+    packed = gzip.compress(b"[") + gzip.compress(json.dumps(event("a")).encode()) + gzip.compress(b"]")
+    sent = machine.call("POST", "/usage", content=packed, headers={"Content-Encoding": "gzip"})
+    assert sent.json()["accepted"] == 1
+
+
+def test_a_revoked_key_is_refused_at_once_though_it_was_used_a_moment_ago(machine: Machine) -> None:
+    assert machine.post("/usage", [event("a")]).status_code == 200
+    for key in of_account(OPERATOR_ID):
+        revoke(OPERATOR_ID, key.id, SYSTEM)
+    assert is_problem(machine.post("/usage", [event("b")]), 401, "unauthorized")
+    assert UsageEvent.objects.count() == 1
+
+
+def test_events_too_late_for_the_limit_are_refused_one_by_one(machine: Machine) -> None:
+    now = datetime.now(UTC)
+    late, soon, future = (now - timedelta(days=35, minutes=1), now - timedelta(days=34), now + timedelta(minutes=11))
+    batch = [event(str(n), occurred_at=at.isoformat()) for n, at in enumerate((late, soon, future))]
+    with override_settings(LATE_DAYS=35):
+        sent = machine.post("/usage", batch).json()
+    assert (sent["accepted"], [(one["index"], one["code"]) for one in sent["rejected"]]) == (
+        1,
+        [(0, "too_late"), (2, "in_the_future")],
+    )

@@ -201,7 +201,7 @@ def _check_count(events: Collection[object]) -> None:
 def _reachable(reading: Reading, caller: Caller) -> dict[str | None, UUID]:
     """The accounts of a reading's events, by the names they have there; events of others are rejected."""
     named = {one.account for one in reading.events}
-    ids: dict[str | None, UUID] = {**ids_of({slug for slug in named if slug is not None})}
+    ids: dict[str | None, UUID] = dict(ids_of([slug for slug in named if slug]).items())
     if not caller.sees_all:
         ids = {slug: id for slug, id in ids.items() if id == caller.key.account_id} | {None: caller.key.account_id}
     if not named <= ids.keys():

@@ -1,18 +1,17 @@
 """The bounded pool of threads in which the machines' door uses the database, and so its share of the connections."""
 
-import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import connections
 from litestar.concurrency import set_asyncio_executor
+
+from tollbook.postgres.gather import give_back
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-log = logging.getLogger(__name__)
 SIZE = int(os.environ.get("TOLLBOOK_API_THREADS", "8"))
 
 
@@ -31,21 +30,6 @@ class DatabaseThreads(ThreadPoolExecutor):
                 give_back()
 
         return super().submit(call)
-
-
-def give_back() -> None:
-    """End this thread's use of its connections, as Django does after a request.
-
-    A connection left inside a transaction would swallow the next call's work: that is a defect of ours, so it is
-    logged, and Django's object is forgotten; whoever gets the connection next finds it rolled back.
-    """
-    for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block:
-            log.error("A call left a transaction open; it is rolled back.")
-            connection.close()
-            del connections[connection.alias]
-        else:
-            connection.close_if_unusable_or_obsolete()
 
 
 def use() -> DatabaseThreads:
