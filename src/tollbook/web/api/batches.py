@@ -4,10 +4,11 @@ The usual body is decoded in one go. When that fails, or an account is not there
 so that a bad one is named and spoils no other.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -20,6 +21,7 @@ from tollbook.usage.record import LARGEST_BATCH, Recorded
 from tollbook.web.api import cloudevents, encodings
 from tollbook.web.api.auth import Caller
 from tollbook.web.api.bodies import EventBody, Malformed, parse
+from tollbook.web.api.elements import TooMany, crowded, elements, lines
 
 NDJSON = ("application/x-ndjson", "application/ndjson")
 
@@ -115,15 +117,18 @@ class Merged:
 
 
 def read(sending: Sending) -> tuple[Reading, dict[str | None, UUID]]:
-    """A request's events and their accounts. Raises Invalid for a body that holds no list of events."""
+    """A request's events and their accounts. Raises Invalid for a body that holds no list of events, or too many."""
     body = encodings.plain(sending.body, sending.encoding)
-    if cloudevents.is_cloudevent(sending.content_type, sending.headers):
-        reading = _read_cloud_events(sending, body)
-    elif sending.content_type.partition(";")[0].strip().lower() in NDJSON:
-        lines = [(place, line) for place, line in enumerate(body.split(b"\n")) if line.strip()]
-        reading = _read_pieces([place for place, _ in lines], [line for _, line in lines])
-    else:
-        reading = _read_array(body)
+    try:
+        if cloudevents.is_cloudevent(sending.content_type, sending.headers):
+            reading = _read_cloud_events(sending, body)
+        elif sending.content_type.partition(";")[0].strip().lower() in NDJSON:
+            reading = _read_pieces(lines(body, LARGEST_BATCH))
+        else:
+            reading = _read_array(body)
+    except TooMany:
+        sentence = f"Send at most {LARGEST_BATCH} events at a time, fewer when they have many attributes."
+        raise Invalid(sentence, field="events") from None
     return reading, _reachable(reading, sending.caller)
 
 
@@ -137,35 +142,52 @@ def answer(reading: Reading, recorded: Recorded) -> UsageAnswer:
 
 
 def _read_array(body: bytes) -> Reading:
+    if crowded(body, LARGEST_BATCH):
+        return _read_apart(body, "It has too many parts")
     try:
         events = _ALL_SENT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
             pieces = parse(list[msgspec.Raw], body)
         except Malformed as error:
-            raise Invalid(f"Send a JSON array of events. {error.message}") from None
-        return _read_pieces(range(len(pieces)), pieces)
-    _check_count(events)
-    return Reading(range(len(events)), events)
+            return _read_apart(body, error.message)
+        return _read_pieces(enumerate(pieces))
+    return Reading(range(len(events)), _counted(events))
 
 
-def _read_pieces(places: Sequence[int], pieces: Sequence[bytes | msgspec.Raw]) -> Reading:
-    _check_count(pieces)
-    reading = Reading([], [])
-    return _sorted_out(reading, zip(places, map(_told, pieces), strict=True))
+def _read_apart(body: bytes, reason: str) -> Reading:
+    """The events of an array that can't be read as a whole, told apart by its brackets and quotes."""
+    apart = elements(body, LARGEST_BATCH)
+    if apart is None:
+        raise Invalid(f"Send a JSON array of events. {reason}")
+    return _read_pieces(enumerate(apart))
+
+
+def _read_pieces(pieces: Iterable[tuple[int, bytes | msgspec.Raw]]) -> Reading:
+    """Pieces with their places. The usual ones are decoded in one go."""
+    told = _counted(list(pieces))
+    places, texts = [place for place, _ in told], [text for _, text in told]
+    try:
+        events = _ALL_SENT.decode(b"[%b]" % b",".join(texts))
+        if len(events) == len(places):
+            return Reading(places, events)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return _sorted_out(zip(places, map(_told, texts), strict=True))
 
 
 def _read_cloud_events(sending: Sending, body: bytes) -> Reading:
+    if crowded(body, LARGEST_BATCH):
+        raise TooMany
     try:
         told = cloudevents.parse(sending.content_type, sending.headers, body)
     except Malformed as error:
         raise Invalid(error.message) from None
-    _check_count(told)
-    return _sorted_out(Reading([], []), enumerate(_sent(one) if isinstance(one, EventBody) else one for one in told))
+    return _sorted_out(enumerate(_sent(one) if isinstance(one, EventBody) else one for one in _counted(told)))
 
 
-def _sorted_out(reading: Reading, told: Iterable[tuple[int, Sent | Malformed]]) -> Reading:
-    good = []
+def _sorted_out(told: Iterable[tuple[int, Sent | Malformed]]) -> Reading:
+    reading, good = Reading(), []
     for place, one in told:
         if isinstance(one, Malformed):
             reading.rejected.append(RejectionAnswer(place, one.id, "malformed", one.message))
@@ -193,9 +215,10 @@ def _sent(told: EventBody) -> Sent:
     )  # fmt: skip
 
 
-def _check_count(events: Collection[object]) -> None:
+def _counted(events: list[Any]) -> list[Any]:
     if len(events) > LARGEST_BATCH:
-        raise Invalid(f"Send at most {LARGEST_BATCH} events at a time.", field="events")
+        raise TooMany
+    return events
 
 
 def _reachable(reading: Reading, caller: Caller) -> dict[str | None, UUID]:

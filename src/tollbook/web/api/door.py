@@ -1,22 +1,16 @@
 """The short way of the busiest calls, past the framework: POST /usage, and POST /holds without an Idempotency-Key.
 
-What it asks of a request is what the framework's routes ask: a key with the right scope, a body of a type and size that
-are taken, and all of it within a bounded time. Errors have the same shape.
+What it asks of a request is what the framework's routes ask: a key with the right scope, a body of a type that is taken.
+Errors have the same shape.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from tollbook.web.api import holds, problems, usage
 from tollbook.web.api.auth import Caller, caller_of, check_type
-from tollbook.web.api.encodings import LARGEST_BODY, too_large
-
-BODY_SECONDS = 20
-"""How long a body may take to come; a working connection brings the largest in a second or two."""
 
 Serve = Callable[[Caller, Mapping[str, str], bytes], Awaitable[bytes]]
 JSON = b"application/json"
@@ -47,10 +41,11 @@ class Door:
             await self._inner(scope, receive, send)
             return
         handler, serve, status = call
+        scope["path_template"] = scope["path"]
         try:
             caller = scope["auth"] = await caller_of(headers.get("authorization", ""), handler.opt["scope"])
             check_type(headers, handler.opt)
-            answer = await serve(caller, headers, await _body(headers, receive))
+            answer = await serve(caller, headers, await _body(receive))
         except Gone:
             return
         except Exception as error:
@@ -59,28 +54,16 @@ class Door:
         await _send(send, status, answer, [(b"content-type", JSON)])
 
 
-async def _body(headers: Mapping[str, str], receive: Receive) -> bytes:
-    declared = headers.get("content-length", "0")
-    if not declared.isdigit() or int(declared) > LARGEST_BODY:
-        raise too_large()
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message: Any = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Gone
-                part = message.get("body", b"")
-                size += len(part)
-                if size > LARGEST_BODY:
-                    raise too_large()
-                parts.append(part)
-                if not message.get("more_body", False):
-                    return b"".join(parts) if len(parts) > 1 else bytes(part)
-    except TimeoutError:
-        raise HTTPException(
-            status_code=408, detail=f"The body did not come within {BODY_SECONDS} seconds. Nothing was done; repeat it."
-        ) from None
+async def _body(receive: Receive) -> bytes:
+    """The whole body; `Intake`, in front of us, bounds its size and its time."""
+    parts = []
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts) if len(parts) > 1 else bytes(parts[0])
 
 
 async def _refuse(send: Send, error: Exception) -> None:
@@ -88,8 +71,6 @@ async def _refuse(send: Send, error: Exception) -> None:
     response = problems.HANDLERS[kind](None, error)
     headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
-    if response.status_code in (408, 413) or isinstance(error, HTTPException):
-        headers.append((b"connection", b"close"))  # the rest of the body is not wanted
     await _send(send, response.status_code, response.content.encode(), headers)
 
 

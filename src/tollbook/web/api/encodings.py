@@ -3,25 +3,18 @@
 import zlib
 
 import zstandard
-from litestar.exceptions import HTTPException
 
 from tollbook.errors import Invalid
-
-LARGEST_BODY = 16 * 1024 * 1024
-"""Bytes of a body, as it comes and once it is plain."""
+from tollbook.web.intake import LARGEST_BODY, TooLarge
 
 _LARGEST_WINDOW = 8 * 1024 * 1024
 _PIECE = 256 * 1024
 TAKEN = ("identity", "gzip", "zstd")
 
 
-def too_large() -> HTTPException:
-    """The refusal of a large body."""
-    return HTTPException(status_code=413)
-
-
 def plain(body: bytes, encoding: str) -> bytes:
-    """The body without its encoding, one of `TAKEN`. Raises Invalid, or a 413; never holds more than it may."""
+    """The body without its encoding, one of `TAKEN`. Raises Invalid, and TooLarge for a body of more than
+    `LARGEST_BODY` bytes once it is plain; never holds more than it may."""
     if encoding == "identity":
         return body
     try:
@@ -38,12 +31,12 @@ def _gunzipped(body: bytes) -> bytes:
         while body and not unpacker.eof:
             out += unpacker.decompress(body, _PIECE)
             if len(out) > LARGEST_BODY:
-                raise too_large()
+                raise TooLarge
             body = unpacker.unconsumed_tail
             if not body and not unpacker.eof:
                 out += unpacker.flush(_PIECE)
                 if len(out) > LARGEST_BODY:
-                    raise too_large()
+                    raise TooLarge
         if not unpacker.eof:
             raise EOFError("it ends too early")
         body = unpacker.unused_data
@@ -56,5 +49,5 @@ def _unzstd(body: bytes) -> bytes:
     while piece := reader.read(_PIECE):
         out += piece
         if len(out) > LARGEST_BODY:
-            raise too_large()
+            raise TooLarge
     return bytes(out)

@@ -4,6 +4,7 @@ Requests that wait at the same time are recorded together, in one transaction. W
 answer is 503: the sender repeats the whole, and what was recorded counts as duplicate.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from django.conf import settings
 from litestar import Request, Response, post
 from litestar.params import RawBody
 
+from tollbook.metrics import count_events, count_transaction, watch_queue
 from tollbook.postgres.gather import Gatherer
 from tollbook.usage.record import record_batch
 from tollbook.web.api import cloudevents, encodings
@@ -63,11 +65,16 @@ def _record(sendings: Sequence[Sending]) -> list[bytes | BaseException]:
         except Exception as error:
             answers[place] = error
     if order:
+        started = time.perf_counter()
         done = record_batch(merged.batch(), timedelta(days=settings.LATE_DAYS))
+        count_transaction(time.perf_counter() - started, len(order))
         for place, (reading, start, end) in zip(order, merged.spans(), strict=True):
-            answers[place] = msgspec.json.encode(answer(reading, done.part(start, end)))
+            told = answer(reading, done.part(start, end))
+            count_events(told.accepted, told.duplicates, len(told.rejected))
+            answers[place] = msgspec.json.encode(told)
     return answers  # type: ignore[return-value]
 
 
 _few: Gatherer[Sending, bytes] = Gatherer("usage-few", _record, threads=2, most=2_000, room=20_000)
 _many: Gatherer[Sending, bytes] = Gatherer("usage-many", _record, threads=2, most=12_000, room=120_000)
+watch_queue(lambda: _few.waiting + _many.waiting)
