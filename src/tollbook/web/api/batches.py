@@ -18,9 +18,10 @@ from tollbook.errors import Invalid
 from tollbook.usage import attributes
 from tollbook.usage.batch import Batch
 from tollbook.usage.record import LARGEST_BATCH, Recorded
-from tollbook.web.api import cloudevents, encodings
+from tollbook.web.api import cloudevents, corrections, encodings
 from tollbook.web.api.auth import Caller
 from tollbook.web.api.bodies import EventBody, Malformed, parse
+from tollbook.web.api.corrections import ReversalBody
 from tollbook.web.api.elements import TooMany, crowded, elements, lines
 
 NDJSON = ("application/x-ndjson", "application/ndjson")
@@ -67,16 +68,16 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     attributes: msgspec.Raw = msgspec.Raw()
 
 
-_SENT = msgspec.json.Decoder(Sent)
 _ALL_SENT = msgspec.json.Decoder(list[Sent])
 
 
 @dataclass(slots=True)
 class Reading:
-    """The good events of one request with their places in it, and those that are none."""
+    """The good events of one request with their places in it, its corrections, and what is neither."""
 
     places: Sequence[int] = ()
     events: Sequence[Sent] = ()
+    corrections: list[tuple[int, ReversalBody]] = field(default_factory=list)
     rejected: list[RejectionAnswer] = field(default_factory=list)
 
 
@@ -186,26 +187,32 @@ def _read_cloud_events(sending: Sending, body: bytes) -> Reading:
     return _sorted_out(enumerate(_sent(one) if isinstance(one, EventBody) else one for one in _counted(told)))
 
 
-def _sorted_out(told: Iterable[tuple[int, Sent | Malformed]]) -> Reading:
+def _sorted_out(told: Iterable[tuple[int, Sent | ReversalBody | Malformed]]) -> Reading:
     reading, good = Reading(), []
     for place, one in told:
         if isinstance(one, Malformed):
             reading.rejected.append(RejectionAnswer(place, one.id, "malformed", one.message))
+        elif isinstance(one, ReversalBody):
+            if len(reading.corrections) < corrections.MOST:
+                reading.corrections.append((place, one))
+            else:
+                refusal = RejectionAnswer(place, one.id[:200], "too_many_corrections", corrections.TOO_MANY)
+                reading.rejected.append(refusal)
         else:
             good.append((place, one))
     reading.places, reading.events = [place for place, _ in good], [one for _, one in good]
     return reading
 
 
-def _told(piece: bytes | msgspec.Raw) -> Sent | Malformed:
+def _told(piece: bytes | msgspec.Raw) -> Sent | ReversalBody | Malformed:
     try:
-        return _SENT.decode(piece)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        try:
-            parse(Sent, piece)
-        except Malformed as error:
-            return Malformed(error.message, error.field, _id_of(piece))
-        raise
+        return parse(Sent, piece)
+    except Malformed as error:
+        correction = corrections.read(piece)
+        if isinstance(correction, ReversalBody):
+            return correction
+        error = correction or error
+        return Malformed(error.message, error.field, _id_of(piece))
 
 
 def _sent(told: EventBody) -> Sent:
@@ -223,7 +230,7 @@ def _counted(events: list[Any]) -> list[Any]:
 
 def _reachable(reading: Reading, caller: Caller) -> dict[str | None, UUID]:
     """The accounts of a reading's events, by the names they have there; events of others are rejected."""
-    named = {one.account for one in reading.events}
+    named = {one.account for one in reading.events} | {one.account for _, one in reading.corrections}
     ids: dict[str | None, UUID] = dict(ids_of([slug for slug in named if slug]).items())
     if not caller.sees_all:
         ids = {slug: id for slug, id in ids.items() if id == caller.key.account_id} | {None: caller.key.account_id}
@@ -233,14 +240,15 @@ def _reachable(reading: Reading, caller: Caller) -> dict[str | None, UUID]:
 
 
 def _reject_unreachable(reading: Reading, ids: Mapping[str | None, UUID]) -> None:
-    good = []
-    for place, one in zip(reading.places, reading.events, strict=True):
-        if one.account in ids:
-            good.append((place, one))
-            continue
-        sentence = "Name the account." if one.account is None else f"There is no account “{one.account[:63]}”."
-        reading.rejected.append(RejectionAnswer(place, one.id[:200], "unknown_account", sentence))
-    reading.places, reading.events = [place for place, _ in good], [one for _, one in good]
+    events = list(zip(reading.places, reading.events, strict=True))
+    everything: list[tuple[int, Sent | ReversalBody]] = [*events, *reading.corrections]
+    for place, one in everything:
+        if one.account not in ids:
+            sentence = "Name the account." if one.account is None else f"There is no account “{one.account[:63]}”."
+            reading.rejected.append(RejectionAnswer(place, one.id[:200], "unknown_account", sentence))
+    good = [(place, sent) for place, sent in events if sent.account in ids]
+    reading.places, reading.events = [place for place, _ in good], [sent for _, sent in good]
+    reading.corrections = [(place, one) for place, one in reading.corrections if one.account in ids]
 
 
 class _OnlyId(msgspec.Struct):

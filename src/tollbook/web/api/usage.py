@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.conf import settings
@@ -17,15 +18,18 @@ from litestar.params import RawBody
 from tollbook.metrics import count_events, count_transaction, watch_queue
 from tollbook.postgres.gather import Gatherer
 from tollbook.usage.record import record_batch
-from tollbook.web.api import cloudevents, encodings
+from tollbook.web.api import cloudevents, corrections, encodings
 from tollbook.web.api.auth import Caller, ended, takes
-from tollbook.web.api.batches import NDJSON, Merged, Sending, UsageAnswer, answer, read
+from tollbook.web.api.batches import NDJSON, Merged, Reading, RejectionAnswer, Sending, UsageAnswer, answer, read
 from tollbook.web.api.bodies import EventBody
 from tollbook.web.api.cloudevents import CloudEvent
+from tollbook.web.api.corrections import ReversalBody
 from tollbook.web.api.gathered import outcome
 
 CLOUD_EVENTS = {cloudevents.STRUCTURED: CloudEvent, cloudevents.BATCHED: list[CloudEvent]}
-TAKES = takes("usage", list[EventBody], *NDJSON, shapes=CLOUD_EVENTS, encodings=encodings.TAKEN)
+TAKES = takes("usage", list[EventBody], *NDJSON, shapes=CLOUD_EVENTS, encodings=encodings.TAKEN) | {
+    "members": ReversalBody
+}
 _BYTES_OF_AN_EVENT = 150
 _SMALL = 100
 _UNPACKED = 10
@@ -36,6 +40,7 @@ _UNPACKED = 10
 async def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> Response[UsageAnswer]:
     """Send usage events: a JSON array, or NDJSON, of up to 10,000. Safe to repeat: an id is debited once, for ever.
 
+    An event with `reverses` takes back the event of that id: all that is left of it, or `quantity` of it.
     CloudEvents 1.0 are taken in all three modes: structured, batched, and binary (ce-* headers, the data as JSON). The
     body may come with the Content-Encoding gzip or zstd.
     """
@@ -54,25 +59,43 @@ async def taken(caller: Caller, headers: Mapping[str, str], body: bytes) -> byte
 def _record(sendings: Sequence[Sending]) -> list[bytes | BaseException]:
     """Read and record what waits, in one transaction; each request gets the answer to its own events."""
     answers: list[bytes | BaseException | None] = [None] * len(sendings)
-    merged, order = Merged(), []
+    merged, read_at = Merged(), []
     over = ended({sending.caller for sending in sendings})
     for place, sending in enumerate(sendings):
         try:
             if sending.caller.key.id in over:
                 raise over[sending.caller.key.id]
-            merged.add(*read(sending))
-            order.append(place)
+            reading, ids = read(sending)
+            merged.add(reading, ids)
+            read_at.append((place, ids))
         except Exception as error:
             answers[place] = error
-    if order:
-        started = time.perf_counter()
-        done = record_batch(merged.batch(), timedelta(days=settings.LATE_DAYS))
-        count_transaction(time.perf_counter() - started, len(order))
-        for place, (reading, start, end) in zip(order, merged.spans(), strict=True):
+    if read_at:
+        oldest, started = timedelta(days=settings.LATE_DAYS), time.perf_counter()
+        done = record_batch(merged.batch(), oldest)
+        count_transaction(time.perf_counter() - started, len(read_at))
+        for (place, ids), (reading, start, end) in zip(read_at, merged.spans(), strict=True):
             told = answer(reading, done.part(start, end))
+            _correct(told, reading, ids, sendings[place].caller, oldest)
             count_events(told.accepted, told.duplicates, len(told.rejected))
             answers[place] = msgspec.json.encode(told)
     return answers  # type: ignore[return-value]
+
+
+def _correct(
+    told: UsageAnswer, reading: Reading, ids: Mapping[str | None, UUID], caller: Caller, oldest: timedelta
+) -> None:
+    """Do a request's corrections, after its events, and add what became of them to its answer."""
+    for account_id in dict.fromkeys(ids[one.account] for _, one in reading.corrections):
+        placed = [(place, one) for place, one in reading.corrections if ids[one.account] == account_id]
+        asked = [corrections.reversal(one, caller.actor.name) for _, one in placed]
+        new, known, refused = corrections.done(account_id, asked, oldest)
+        told.accepted += new
+        told.duplicates += known
+        told.rejected += [
+            RejectionAnswer(placed[index][0], placed[index][1].id[:200], why.code, why.message) for index, why in refused
+        ]
+    told.rejected.sort(key=lambda one: one.index)
 
 
 _few: Gatherer[Sending, bytes] = Gatherer("usage-few", _record, threads=2, most=2_000, room=20_000)
