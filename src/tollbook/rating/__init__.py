@@ -2,6 +2,7 @@
 
 tables       credit types, rates, rate versions
 price        pure arithmetic: billed quantity and cost under one rate, one at a time or many at once
+charges      other price models: packages, tiers, percentages: pure arithmetic
 segments     how many parts a text message has (GSM-7, UCS-2)
 destination  numbers and prefixes as keys that sort as dialled digits do
 compiled     one owner's rates in columns, searched by numpy: pure arithmetic, too
