@@ -185,8 +185,9 @@ def _insert(prepared: Prepared) -> np.ndarray:
     _stage(prepared)
     if archived.has_any(prepared.account_ids):
         execute(SQL["leave_out_archived"])
-    if execute(SQL["insert_new"]).rowcount == len(rows):
-        return np.ones(len(rows), bool)
+    inserted = execute(SQL["insert_new"]).rowcount
+    if inserted in (0, len(rows)):  # with none, this may be the repetition of a commit, whose transfers are the batch's own
+        return np.full(len(rows), inserted > 0)
     new = set(execute(SQL["found_new"]))
     keys = zip((prepared.account_ids[account] for account in rows.accounts.tolist()), rows.ids, strict=True)
     return np.array([key in new for key in keys])
