@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection
 
 from tollbook.accounts.audit import OPERATOR_ID
-from tollbook.audit.chain import DETAILS, NOT_SEALED, PAGE, seals
+from tollbook.audit.chain import NOT_SEALED, PAGE
 from tollbook.postgres.named import load
 from tollbook.rating.deck import terms_of
 from tollbook.rating.price import Priced, Terms, price
@@ -23,6 +23,7 @@ from tollbook.rating.tables import CreditType, Rate
 from tollbook.usage import shelf
 from tollbook.usage.archive import Sums, add, ends_of
 from tollbook.usage.archived import digest_of
+from tollbook.usage.details import DETAILS, Detail, seals
 from tollbook.usage.event import microseconds
 from tollbook.usage.fold import ATTRIBUTES
 from tollbook.usage.shelf import ArchiveUnreadable, Row
@@ -177,7 +178,7 @@ def _wrong_debits(account_id: UUID) -> Iterator[Fault]:
     yield from faults.values()
 
 
-def _of_debit(transfer_id: str, seal: list[Any] | None, rows: list[Row]) -> Iterator[Fault]:
+def _of_debit(transfer_id: str, seal: list[Any] | None, rows: list[Detail]) -> Iterator[Fault]:
     total = sum((row[4] for row in rows), Decimal(0))
     if seal is None:
         costly = next((row for row in rows if row[4]), None)
@@ -189,7 +190,7 @@ def _of_debit(transfer_id: str, seal: list[Any] | None, rows: list[Row]) -> Iter
     if (count, cost) != (len(rows), total):
         says = f"debits {cost} for {count} events; its events are {len(rows)} and cost {total}"
         yield "usage_transfers_equal_their_events", f"transfer {transfer_id}", says
-    if not seals(digest, rows):
+    if not seals(bytes(digest or b""), rows):
         yield "details_are_sealed", f"transfer {transfer_id}", NOT_SEALED
 
 
@@ -201,6 +202,6 @@ def _rows(name: str, account_id: UUID, **more: Any) -> list[Row]:
 
 def _stream(name: str, account_id: UUID, **more: Any) -> Iterator[Row]:
     with connection.chunked_cursor() as cursor:
-        cursor.itersize = PAGE
         cursor.execute(SQL[name], {"account_id": account_id, **more})
-        yield from cursor
+        while rows := cursor.fetchmany(PAGE):
+            yield from rows

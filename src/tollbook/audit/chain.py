@@ -1,6 +1,6 @@
 """Recomputes each wallet's hash chain, its running balance, and the digest of what usage transfers consist of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -8,13 +8,13 @@ from uuid import UUID
 
 from django.db import connection
 
-from tollbook.ledger.chain import GENESIS, Sealed, digest, digest_of_details, digest_of_first_details
+from tollbook.ledger.chain import GENESIS, Sealed, digest
 from tollbook.postgres.named import load
 from tollbook.usage import details
+from tollbook.usage.details import Detail
 
 SQL = load(__file__)
 PAGE = 2_000
-DETAILS = ("event_id", "type_code", "occurred_at", "billed_quantity", "cost")
 NOT_SEALED = "its events are not the ones it was sealed with"
 
 
@@ -64,24 +64,18 @@ def _wrong_details(account_id: UUID) -> Iterator[tuple[str, str, str]]:
     events = _stream("details", account_id)
     for transfer_id, rows in groupby(events, key=lambda row: row["transfer_id"]):
         kept = list(rows)
-        if not seals(kept[0]["detail_digest"], [tuple(row[name] for name in DETAILS) for row in kept]):
+        if not details.seals(bytes(kept[0]["detail_digest"] or b""), [_detail(row) for row in kept]):
             yield "details_are_sealed", f"transfer {transfer_id}", NOT_SEALED
             return
 
 
-def seals(digest: bytes | None, rows: Sequence[tuple[Any, ...]]) -> bool:
-    """Whether the digest is that of these events (`DETAILS`, in order of their ids), as now or as version 0.1 made it."""
-    return bytes(digest or b"") in (
-        digest_of_details(details.line(*row) for row in rows),
-        digest_of_first_details(details.first_line(*row) for row in rows),
-    )
+def _detail(row: dict[str, Any]) -> Detail:
+    return row["event_id"], row["type_code"], row["occurred_at"], row["billed_quantity"], row["cost"]
 
 
 def _stream(name: str, account_id: UUID) -> Iterator[dict[str, Any]]:
     with connection.chunked_cursor() as cursor:
-        cursor.itersize = PAGE
         cursor.execute(SQL[name], {"account_id": account_id})
-        names: list[str] = []
-        for row in cursor:
-            names = names or [column[0] for column in cursor.description]
-            yield dict(zip(names, row, strict=True))
+        while rows := cursor.fetchmany(PAGE):
+            names = [column[0] for column in cursor.description]
+            yield from (dict(zip(names, row, strict=True)) for row in rows)

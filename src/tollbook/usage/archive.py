@@ -23,12 +23,12 @@ from django.db import connections, transaction
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict
-from tollbook.ledger.chain import digest_of_details, digest_of_first_details
 from tollbook.postgres import binary
 from tollbook.postgres.named import load
 from tollbook.rating.tables import CreditType
 from tollbook.usage import details, shelf
 from tollbook.usage.archived import digest_of
+from tollbook.usage.details import DETAILS
 from tollbook.usage.event import microseconds
 from tollbook.usage.parquet import COLUMNS, File, write
 from tollbook.usage.record import quarter_of
@@ -42,7 +42,6 @@ REST = timedelta(days=31)
 
 _PAGE = 5_000
 _BODY = ("event_id", "type_code", "quantity", "occurred_at", "to", "sender")
-_DETAILS = ("event_id", "type_code", "occurred_at", "billed_quantity", "cost")
 _SUMMED = ("type_code", "occurred_at", "quantity", "billed_quantity", "cost")
 _TRANSFER = COLUMNS.index("transfer_id")
 Sums = dict[tuple[str, datetime], tuple[Any, ...]]
@@ -214,7 +213,7 @@ def _prove(month: Month, volume: UsageArchive, draft: Path, written: bytes) -> N
             kept = list(of_transfer)
             add(sums, (_chosen(row, _SUMMED) for row in kept))
             if transfer_id in seals:  # or a batch that cost nothing
-                _prove_details(month, transfer_id, [_chosen(row, _DETAILS) for row in kept], *seals.pop(transfer_id))
+                _prove_details(month, transfer_id, [_chosen(row, DETAILS) for row in kept], *seals.pop(transfer_id))
         pieces = file.pieces()
     if digest.digest() != written:
         raise Unproven(f"{draft} does not hold what was written to it.")
@@ -264,14 +263,10 @@ def _prove_details(month: Month, transfer_id: str, rows: list[Row], count: int, 
     if count != len(rows):
         others = [
             *_rows("elsewhere", month.bounds(transfer_id=transfer_id)),
-            *shelf.of_transfer(month.account.id, UUID(transfer_id), _DETAILS),
+            *shelf.of_transfer(month.account.id, UUID(transfer_id), DETAILS),
         ]
         rows = sorted([*rows, *others])
-    digests = (
-        digest_of_details(details.line(*row) for row in rows),
-        digest_of_first_details(details.first_line(*row) for row in rows),
-    )
-    if sealed not in digests:
+    if not details.seals(sealed, rows):
         raise Unproven(f"{month}: the events of transfer {transfer_id} are not the ones it was sealed with.")
 
 
@@ -292,8 +287,8 @@ def _copy_keys(file: File) -> None:
     owner = connections[OWNER]
     with owner.wrap_database_errors, owner.cursor() as cursor, cursor.copy(SQL["copy_keys"]) as copy:
         copy.write(binary.HEADER)
-        for event_id, *body in file.rows(_BODY):
-            copy.write(_key(event_id, *body))
+        for piece in file.pieces():
+            copy.write(b"".join(_key(*row) for row in file.read(piece, _BODY)))
         copy.write(binary.TRAILER)
 
 
@@ -324,6 +319,6 @@ def _execute(statement: str, parameters: dict[str, Any] | None = None) -> int:
 
 def _stream(name: str, parameters: dict[str, Any]) -> Iterator[Row]:
     with connections[OWNER].chunked_cursor() as cursor:
-        cursor.itersize = _PAGE
         cursor.execute(SQL[name], parameters)
-        yield from cursor
+        while rows := cursor.fetchmany(_PAGE):
+            yield from rows
