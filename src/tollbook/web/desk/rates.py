@@ -42,7 +42,8 @@ class AccountChoice(forms.CharField):
             raise forms.ValidationError(unknown.message) from None
 
 
-def _types(empty: str | None = None) -> forms.ModelChoiceField:
+def type_choice(empty: str | None = None) -> forms.ModelChoiceField:
+    """An active credit type; `empty` is what choosing none is called."""
     types = CreditType.objects.filter(is_active=True)
     return forms.ModelChoiceField(
         types, label="Credit type", to_field_name="code", required=empty is None, empty_label=empty
@@ -53,7 +54,7 @@ class FilterForm(forms.Form):
     """Which rates are listed."""
 
     account = AccountChoice(max_length=63, required=False)
-    type = _types(empty="All")
+    type = type_choice(empty="All")
     prefix = forms.CharField(max_length=24, required=False)
     all = forms.BooleanField(label="Also past and coming ones", required=False)
 
@@ -62,7 +63,7 @@ class RateForm(forms.Form):
     """A rate to be given."""
 
     account = AccountChoice(max_length=63, required=False, help_text="Short name. Empty for everybody's default.")
-    type = _types()
+    type = type_choice()
     prefix = forms.CharField(
         max_length=24,
         required=False,
@@ -89,7 +90,7 @@ class QuoteForm(forms.Form):
     """A number, and how much of what."""
 
     account = AccountChoice(max_length=63, required=False, help_text="Empty: by the default rates.")
-    type = _types()
+    type = type_choice()
     number = forms.CharField(max_length=24, required=False, help_text="With its country code.")
     quantity = forms.DecimalField(min_value=0, max_digits=15, decimal_places=6, initial=60)
 

@@ -6,7 +6,7 @@ a `token` that becomes the identity of what is made, or by what it makes being u
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,7 +56,9 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What would happen: sentences, and what changes as (name, before, after)."""
+    """What would happen: sentences, and what changes as (name, before, after). `carried` are hidden fields that the form
+    made itself, out of an uploaded file.
+    """
 
     title: str
     sentences: Sequence[str] = ()
@@ -64,6 +66,7 @@ class Review:
     confirm: str = "Confirm"
     effect: str = ""
     danger: bool = False
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 def typed(request: DeskRequest) -> Mapping[str, Any] | None:
@@ -116,7 +119,8 @@ def _form(
 
 def _reviewed(request: DeskRequest, form: forms.Form, sheet: Sheet, review: Review) -> HttpResponse:
     echoed = {name: value for name, value in request.POST.items() if name not in NOT_ECHOED}
-    hidden = {name: request.POST[name] for name in form.fields if name in request.POST} | {"confirmed": "yes"}
+    hidden = {name: request.POST[name] for name in form.fields if name in request.POST}
+    hidden |= {**review.carried, "confirmed": "yes"}
     context = {
         "sheet": sheet,
         "section": sheet.section,

@@ -1,6 +1,6 @@
 """The desk's addresses: each page file brings its own list."""
 
-from tollbook.web.desk import accounts, home, invoices, keys, rates, refills, subscriptions, users, wallets
+from tollbook.web.desk import accounts, decks, home, invoices, keys, rates, refills, subscriptions, users, wallets
 
 app_name = "desk"
 urlpatterns = [
@@ -9,6 +9,7 @@ urlpatterns = [
     *wallets.urls,
     *users.urls,
     *rates.urls,
+    *decks.urls,
     *subscriptions.urls,
     *invoices.urls,
     *refills.urls,
