@@ -10,7 +10,7 @@ ORDER BY backlog.transfers DESC, backlog.account_id
 SELECT set_config('work_mem', '32MB', true)
 
 -- name: fold
--- Takes some batches off the backlog and adds their events to the roll-ups, in one statement: events are grouped once, by all attributes together, and only these few groups again by each; sorted for one lock order.
+-- Takes some batches off the backlog and adds their events to the roll-ups, in one statement: events are grouped by each attribute apart (all together would make nearly a group of each), numbers by their first digits, which then tell the country; sorted for one lock order.
 WITH claimed AS (
     DELETE FROM usage_backlog
     WHERE account_id = %(account_id)s AND transfer_id = ANY (ARRAY(
@@ -18,24 +18,26 @@ WITH claimed AS (
         WHERE account_id = %(account_id)s ORDER BY transfer_id LIMIT %(most)s
         FOR UPDATE SKIP LOCKED))
     RETURNING transfer_id
-), grouped AS (
+), told AS (
     SELECT event.type_code, date_bin(%(width)s::interval, event.occurred_at, 'epoch'::timestamptz) AS begins_at,
            event.campaign_id, event.agent_id,
-           CASE WHEN event."to" ~ %(number)s
-                THEN (%(countries)s::int2[])[width_bucket(left(ltrim(event."to", '+'), 7)::int, %(starts)s::int[])] END AS country,
-           count(*) AS events, sum(event.quantity) AS quantity, sum(event.billed_quantity) AS billed, sum(event.cost) AS cost
+           CASE WHEN length(ltrim(event."to", '+')) >= 7 AND ltrim(event."to", '+') >= '1'
+                     AND translate(ltrim(event."to", '+'), '0123456789', '') = ''
+                THEN left(ltrim(event."to", '+'), 7) END AS digits,
+           event.quantity, event.billed_quantity, event.cost
     FROM claimed
     JOIN usage_event AS event ON event.account_id = %(account_id)s AND event.transfer_id = claimed.transfer_id
-    GROUP BY 1, 2, 3, 4, 5
 ), summed AS (
-    SELECT type_code, begins_at, campaign_id, agent_id, country, GROUPING(campaign_id, agent_id, country) AS without,
-           sum(events) AS events, sum(quantity) AS quantity, sum(billed) AS billed, sum(cost) AS cost
-    FROM grouped
-    GROUP BY GROUPING SETS ((type_code, begins_at, campaign_id), (type_code, begins_at, agent_id), (type_code, begins_at, country))
+    SELECT type_code, begins_at, campaign_id, agent_id, digits, GROUPING(campaign_id, agent_id, digits) AS without,
+           count(*) AS events, sum(quantity) AS quantity, sum(billed_quantity) AS billed, sum(cost) AS cost
+    FROM told
+    GROUP BY GROUPING SETS ((type_code, begins_at, campaign_id), (type_code, begins_at, agent_id), (type_code, begins_at, digits))
 ), named AS (
     SELECT CASE summed.without WHEN 3 THEN 'campaign' WHEN 5 THEN 'agent' ELSE 'country' END AS attribute,
            summed.begins_at, summed.type_code,
-           coalesce(CASE summed.without WHEN 6 THEN (%(codes)s::text[])[summed.country] ELSE kept.value END, '') AS value,
+           coalesce(CASE summed.without
+                    WHEN 6 THEN (%(codes)s::text[])[(%(countries)s::int2[])[width_bucket(summed.digits::int, %(starts)s::int[])]]
+                    ELSE kept.value END, '') AS value,
            summed.events, summed.quantity, summed.billed, summed.cost
     FROM summed
     LEFT JOIN attribute_value AS kept
@@ -53,7 +55,7 @@ WITH claimed AS (
         billed_quantity = usage_by_attribute.billed_quantity + excluded.billed_quantity,
         cost = usage_by_attribute.cost + excluded.cost
 )
-SELECT (SELECT count(*) FROM claimed), (SELECT coalesce(sum(events), 0)::bigint FROM grouped)
+SELECT (SELECT count(*) FROM claimed), (SELECT coalesce(sum(events), 0)::bigint FROM summed WHERE without = 6)
 
 -- name: backlog
 -- How far behind the roll-ups are, counted no further than anybody cares.
