@@ -7,7 +7,7 @@ compared with the URL configuration, so a page that nothing links to is noticed.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -24,10 +24,10 @@ FILES = (".pdf", ".csv", "stream", ".css")
 # Reached by a form's button, not by a link; the release of refills, only while a breaker waits for somebody; the
 # address where balances used to be, which leads on.
 BY_FORM: set[str] = {"desk:search", "desk:refills-release", "portal:release", "portal:coins"}
-# Linked only while somebody waits for access, or from an invoice that is open.
+# Linked only while somebody waits for access, or from an invoice that is open, or from what was searched for.
 SHY = {
     "owner@northwind.example": ["/access/requests/"],
-    "support@tollbook.example": ["/desk/accounts/northwind/invoices/{unpaid}/pay/"],
+    "support@tollbook.example": ["/desk/accounts/northwind/invoices/{unpaid}/pay/", "/desk/search/?q={event}"],
 }
 
 
@@ -88,7 +88,7 @@ def test_every_page_is_accessible_and_in_order(browser: Browser, demo: Demo, ema
     page = context.new_page()
     sign_in(page, email)
     walk = Walk()
-    walk.waiting += [address.format(unpaid=unpaid(demo)) for address in SHY[email]]
+    walk.waiting += [address.format(unpaid=unpaid(demo), event=event(demo)) for address in SHY[email]]
     count = 0
     while (address := walk.next()) is not None and count < MOST_PAGES:
         answer = page.goto(address)
@@ -112,6 +112,13 @@ def unpaid(demo: Demo) -> str:
     headers = {"Authorization": f"Bearer {demo.api_key}"}
     answer = httpx.get(f"{demo.address}/api/v1/accounts/northwind/invoices", headers=headers, trust_env=False)
     return next(row["number"] for row in answer.json()["items"] if Decimal(row["balance"]) > 0)
+
+
+def event(demo: Demo) -> str:
+    """The id of a usage event that cost something."""
+    headers = {"Authorization": f"Bearer {demo.api_key}"}
+    answer = httpx.get(f"{demo.address}/api/v1/accounts/northwind/events", headers=headers, trust_env=False)
+    return quote(next(row["id"] for row in answer.json()["items"] if Decimal(row["cost"]) > 0))
 
 
 def look_at(page: Page, first: bool) -> Iterator[str]:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from tollbook.accounts.audit import Actor, note
 from tollbook.errors import TryLater
 from tollbook.ledger.chain import digest_of_details
 from tollbook.money.amount import MICRO, ZERO
@@ -89,17 +90,20 @@ def reverse_many(account_id: UUID, reversals: Sequence[Reversal], oldest: timede
     return [reverse(account_id, one, oldest) for one in reversals]
 
 
-def reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None = None) -> Reversed:
+def reverse(
+    account_id: UUID, asked: Reversal, oldest: timedelta | None = None, by: Actor | None = None
+) -> Reversed:
     """Take an event back. Exactly once by (account, id); at most the whole original, however many ids are used.
 
-    Own transaction. Locks: the keys of the event and of its place among the original's reversals, the wallet, roll-ups.
+    Own transaction; audited when `by` is given, the person who does it. Locks: the keys of the event and of its place
+    among the original's reversals, the wallet, roll-ups.
     Rejections: `unknown_original`, `archived_original`, `already_reversed`, `nothing_to_reverse`, `more_than_left`,
     `not_an_original` (a reversal can't be reversed), `too_many_reversals`, `wrong_type`, `event_conflict`, and those of
     events (`oldest` is how long ago a reversal may have occurred; its original may be of any age).
     """
     for _ in range(_ATTEMPTS):
         try:
-            return in_transaction(partial(_reverse, account_id, asked, oldest))
+            return in_transaction(partial(_reverse, account_id, asked, oldest, by))
         except _Stale:
             continue
     raise TryLater("This event is being corrected by others; send this again in a moment.")
@@ -111,7 +115,7 @@ def preview(account_id: UUID, reverses: str, quantity: Decimal | None = None) ->
     return original if isinstance(original, Fault) else _amounts(original, quantity)[1]
 
 
-def _reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None) -> Reversed:
+def _reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None, by: Actor | None) -> Reversed:
     told_before = _told_before(account_id, asked)
     if told_before:
         return told_before
@@ -128,6 +132,11 @@ def _reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None) -> Rev
     if isinstance(amounts, Fault):
         return _rejected(amounts)
     _write(asked, original, place, amounts)
+    if by is not None:
+        after = {"event": asked.id, "quantity": str(amounts.quantity), "cost": str(amounts.cost)}
+        before = {"event": asked.reverses}
+        target = f"wallet/{original.type_code}"
+        note(account_id, by, "event.reverse", target, before=before, after=after, reason=asked.reason)
     return Reversed(NEW, cost=-amounts.cost)
 
 

@@ -8,6 +8,7 @@ that what is copied from a page can be searched for; the stylesheet keeps figure
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
@@ -127,6 +128,11 @@ def duration(seconds: Decimal | int | None) -> str:
     (first, unit), *others = parts
     text = " ".join([f"{number(first)} {unit}"] + [f"{_two_digits(value)} {unit}" for value, unit in others])
     return MINUS + text if total < 0 else text
+
+
+def local_date(value: datetime, zone: str) -> date:
+    """The day of an instant in a time zone, for files."""
+    return value.astimezone(ZoneInfo(zone)).date()
 
 
 def _local(value: date | datetime) -> date | datetime:

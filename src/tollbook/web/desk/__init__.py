@@ -7,6 +7,7 @@ lists      pages of a list; the audit trail at the end of a page
 home       where staff begin; the search box
 accounts   accounts: list, open, one account, its facts, its trail
 wallets    one wallet: its record, adjustments
+corrections  take a usage event back
 users      people: list, add, level, deactivate, links
 rates      rates: list, give a new one, what a number costs
 subscriptions  components; what an account subscribes to

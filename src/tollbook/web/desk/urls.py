@@ -1,12 +1,25 @@
 """The desk's addresses: each page file brings its own list."""
 
-from tollbook.web.desk import accounts, decks, home, invoices, keys, rates, refills, subscriptions, users, wallets
+from tollbook.web.desk import (
+    accounts,
+    corrections,
+    decks,
+    home,
+    invoices,
+    keys,
+    rates,
+    refills,
+    subscriptions,
+    users,
+    wallets,
+)
 
 app_name = "desk"
 urlpatterns = [
     *home.urls,
     *accounts.urls,
     *wallets.urls,
+    *corrections.urls,
     *users.urls,
     *rates.urls,
     *decks.urls,

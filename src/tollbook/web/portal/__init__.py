@@ -13,6 +13,8 @@ stream          the rows as server-sent events: who may follow, and the line tha
 hub             one process's streams: woken once, read once, told to all
 wallet          one wallet: its numbers, its balance over time, its ledger
 events          single calls and messages, opened to their arithmetic
+where           usage cost by campaign, agent, country: bars, table, CSV
+statement       a period's statement, from the books
 refills         the refill part of a wallet's page; all its refills
 refill_rule     change a rule: form, review, confirm
 refill_now      a refill by hand: amount, review, confirm

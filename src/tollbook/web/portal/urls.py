@@ -12,11 +12,13 @@ from tollbook.web.portal import (
     refill_now,
     refill_rule,
     refills,
+    statement,
     stream,
     subscriptions,
     trail,
     users,
     wallet,
+    where,
 )
 
 app_name = "portal"
@@ -31,6 +33,8 @@ urlpatterns = [
     *rates.urls,
     *wallet.urls,
     *events.urls,
+    *where.urls,
+    *statement.urls,
     *refills.urls,
     *refill_rule.urls,
     *refill_now.urls,
