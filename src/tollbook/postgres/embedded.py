@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from tollbook.postgres import binaries
+from tollbook.postgres import binaries, memory
 from tollbook.postgres.home import PORT, Home
 from tollbook.postgres.scope import ENGINE_ROLE, PORTAL_ROLE
 from tollbook.postgres.unprivileged import ServerUser, choose
@@ -37,7 +37,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "password_encryption": "scram-sha-256",
     "max_connections": "200",
-    "shared_buffers": "256MB",
+    "shared_buffers": memory.shared_buffers(memory.there_is()),
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -61,7 +61,8 @@ SETTINGS = {
     "log_min_duration_statement": "1s",
     "log_parameter_max_length": "0",
 }
-"""The same everywhere, tests included: what is tested is what runs. Parameters, our customers' data, are not logged."""
+"""The same everywhere but for the memory, tests included: what is tested is what runs. Parameters, our customers' data,
+are not logged."""
 
 
 class ServerFailed(RuntimeError):
