@@ -25,7 +25,7 @@ def test_the_engineers_examples_work_as_they_are_written(live: str) -> None:
     _, secret = key.create(OPERATOR_ID, "docs", sorted(key.SCOPES), SYSTEM)
     environment = {"TOLLBOOK_URL": live, "TOLLBOOK_KEY": secret, "PATH": os.environ["PATH"]}
     examples = EXAMPLE.findall(GUIDE.read_text())
-    assert len(examples) == 6
+    assert len(examples) == 7
     for language, code, output in examples:
         printed = _curl(code, environment) if language == "bash" else _python(code, environment)
         if output:
