@@ -1,5 +1,6 @@
 """Many look-ups at once, and single ones, against a model that reads every rate every time; and decks from the database."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -20,6 +21,7 @@ from tollbook.rating.deck import EPOCH, Deck, Decks, Types, deck_of, decks_of, m
 from tollbook.rating.destination import SPAN, digits_of, key_of, keys_of
 from tollbook.rating.set_rate import NewRate, set_rate
 
+EXAMPLES = int(os.environ.get("TOLLBOOK_RATING_EXAMPLES", "300"))
 KINDS = ("sms", "outbound")
 TYPES = Types(KINDS, (False, True))
 ACCOUNTS = [UUID(int=number) for number in (1, 2, 3)]
@@ -71,7 +73,7 @@ def name_of(raw: object) -> int:
     return int.from_bytes(bytes(raw), "big")  # type: ignore[call-overload]
 
 
-@settings(max_examples=300)
+@settings(max_examples=EXAMPLES)
 @given(rates(), st.lists(st.tuples(st.integers(0, 2), st.integers(-1, 1), destinations, instants), max_size=30))
 def test_many_look_ups_equal_the_model(rows: list[model.Rate], asked: list[tuple[int, int, str, int]]) -> None:
     decks = Decks(ACCOUNTS, TYPES, {}, tables_of(rows))
@@ -85,7 +87,7 @@ def test_many_look_ups_equal_the_model(rows: list[model.Rate], asked: list[tuple
             assert bool(found.own[row]) == (expected.owner is not None) and bool(found.timed[row]) == TYPES.timed[kind]
 
 
-@settings(max_examples=300)
+@settings(max_examples=EXAMPLES)
 @given(rates(), st.integers(0, 2), st.sampled_from(KINDS), destinations, instants)
 def test_a_single_look_up_equals_the_model(rows: list[model.Rate], account: int, kind: str, to: str, at: int) -> None:
     tables = tables_of(rows)

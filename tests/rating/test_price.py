@@ -1,5 +1,6 @@
 """Rating against published vectors and the plain model."""
 
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -7,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.model import books
@@ -112,6 +113,7 @@ rows_of_terms = st.tuples(
 )
 
 
+@settings(max_examples=int(os.environ.get("TOLLBOOK_RATING_EXAMPLES", "100")))
 @given(st.lists(rows_of_terms, max_size=8))
 def test_many_are_priced_as_each_would_be(rows: list[tuple[int, int, int, int, int, bool, int]]) -> None:
     columns = np.zeros(len(rows), RATE)

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tollbook.errors import Invalid
-from tollbook.rating.compiled import NEVER, Columns
+from tollbook.rating.compiled import NEVER, Columns, Compiled, Rows
 from tollbook.rating.deck import Deck, deck_of, microseconds, terms_at
 from tollbook.rating.destination import DIGITS, SPAN, is_prefix, key_of, width_of
 from tollbook.rating.price import Priced, Terms, price
 from tollbook.rating.tables import Rate
 
 LARGEST_QUANTITY = Decimal(100_000_000)
+NOWHERE = -1  # the place of a type that there is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,6 @@ class Rates(Sequence[Terms]):
             begins |= (key <= self._rates["low"]) & (self._rates["low"] < key + width_of(len(digits)))
         return self._only(np.flatnonzero(begins))
 
-    def summed_up(self, flat: Terms | None) -> Summary:
-        """All of them in one line."""
-        cents = self._rates["rate_e6"]
-        lowest, highest = (Decimal(int(end(cents))).scaleb(-6) if len(self) else None for end in (np.min, np.max))
-        return Summary(flat, int(np.count_nonzero(self._rates["length"])), lowest, highest)
-
     def _only(self, places: NDArray[np.intp]) -> "Rates":
         return Rates(self._rates.take(places), self._owners, self._owned[places], self._timed)
 
@@ -101,12 +96,20 @@ class Rates(Sequence[Terms]):
 def summaries(account_id: UUID, at: datetime) -> dict[str, Summary]:
     """One line for each active credit type."""
     deck = deck_of(account_id)
-    return {code: _in_force(deck, code, at).summed_up(deck.find(code, "", at)) for code in deck.places}
+    return {code: _summary(deck.find(code, "", at), _in_force(deck, code, at)) for code in deck.places}
 
 
 def lines(account_id: UUID, type_code: str, at: datetime) -> Rates:
     """Every rate of one type that is in force, by prefix; `described` adds what is printed beside them."""
-    return _in_force(deck_of(account_id), type_code, at)
+    deck = deck_of(account_id)
+    group, timed = deck.places.get(type_code, (NOWHERE, False))
+    parts = [(owner, table.rates.take(rows)) for owner, table, rows in _in_force(deck, type_code, at)]
+    rates = np.concatenate([part for _, part in parts]) if len(parts) > 1 else parts[0][1]
+    rates["low"] -= group * SPAN
+    rates["high"] -= group * SPAN
+    order = np.argsort(rates["low"]) if len(parts) > 1 else np.arange(len(rates))
+    owned = np.repeat(np.arange(len(parts)), [len(part) for _, part in parts])
+    return Rates(rates.take(order), [owner for owner, _ in parts], owned[order], timed)
 
 
 def described(account_id: UUID, rates: Iterable[Terms]) -> list[Line]:
@@ -134,18 +137,21 @@ def rate(account_id: UUID, type_code: str, number: str, quantity: Decimal, at: d
     return Example(terms, line.description, line.is_own, quantity, price(terms, quantity))
 
 
-def _in_force(deck: Deck, type_code: str, at: datetime) -> Rates:
-    """The account's own rates valid at `at`, and the default ones that none of them comes before."""
-    group, timed = deck.places.get(type_code, (-1, False))
+def _in_force(deck: Deck, type_code: str, at: datetime) -> list[tuple[UUID, Compiled, Rows]]:
+    """The rows of the account's own rates valid at `at`, and of the default ones that none of them comes before."""
+    group, _ = deck.places.get(type_code, (NOWHERE, False))
     at_us = microseconds(at)
-    parts = [table.rates.take(table.in_force(group, at_us)) for _, table in deck.tables()]
+    parts = [(owner, table, table.in_force(group, at_us)) for owner, table in deck.tables()]
     if deck.own:
-        low = parts[1]["low"]
+        owner, table, rows = parts[-1]
+        low = table.rates["low"][rows]
         seen = deck.own.search(low, np.full(len(low), at_us)) == NEVER
-        parts[1] = parts[1].take(np.flatnonzero(seen))
-    rates = np.concatenate(parts) if deck.own else parts[0]
-    rates["low"] -= group * SPAN
-    rates["high"] -= group * SPAN
-    order = np.argsort(rates["low"]) if deck.own else np.arange(len(rates))
-    owned = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    return Rates(rates.take(order), [owner for owner, _ in deck.tables()], owned[order], timed)
+        parts[-1] = (owner, table, rows[seen])
+    return parts
+
+
+def _summary(flat: Terms | None, parts: Sequence[tuple[UUID, Compiled, Rows]]) -> Summary:
+    cents = np.concatenate([table.rates["rate_e6"][rows] for _, table, rows in parts])
+    listed = sum(int(np.count_nonzero(table.rates["length"][rows])) for _, table, rows in parts)
+    lowest, highest = (Decimal(int(end(cents))).scaleb(-6) if len(cents) else None for end in (np.min, np.max))
+    return Summary(flat, listed, lowest, highest)

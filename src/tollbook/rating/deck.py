@@ -270,7 +270,8 @@ def _compiled(types: Types, versions: Mapping[UUID, int]) -> dict[UUID, Compiled
             for owner, table in _read(old, types).items():
                 kept[owner] = _Kept(versions[owner], types, table)
         _kept.update(kept)
-        _forget_some()
+        if old:
+            _forget_some()
     return {owner: one.table for owner, one in kept.items()}
 
 
