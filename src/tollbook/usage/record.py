@@ -44,6 +44,9 @@ _ATTEMPTS = 5
 _staged: WeakSet[Any] = WeakSet()
 """The connections that have their staging table for sure."""
 
+_used: WeakSet[Any] = WeakSet()
+"""Those whose staging table may hold rows of an earlier batch of the same transaction."""
+
 _FIELDS = 14
 _FIXED = [
     ("occurred_at", binary.INSTANT), ("account_id", binary.UUID16), ("transfer_id", binary.UUID16),
@@ -197,11 +200,13 @@ def _stage(prepared: Prepared) -> None:
     """Copy the batch into this connection's own table, emptied at every commit and, for a second batch, here."""
     with connection.wrap_database_errors, connection.cursor() as cursor:
         raw = connection.connection
-        if raw in _staged:
-            cursor.execute(SQL["clear"])
-        else:
+        if raw not in _staged:
             cursor.execute(SQL["staging"])
             transaction.on_commit(partial(_staged.add, raw))
+        elif raw in _used:
+            cursor.execute(SQL["clear"])
+        _used.add(raw)
+        transaction.on_commit(partial(_used.discard, raw))
         with cursor.copy(SQL["copy_in"]) as copy:
             copy.write(_copied(prepared))
 
@@ -246,9 +251,7 @@ def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
     wallets = _wallets(held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)})
     end_many(endings)
     spend(wallets, sums.debits())
-    execute(SQL["add_to_sums"], sums.by_quarter())
-    execute(SQL["add_to_backlog"], sums.transfers())
-    wake.tell_all(account_ids)
+    execute(SQL["add_up"], {**sums.by_quarter(), **sums.transfers(), "channel": wake.CHANNEL})
 
 
 def _endings(
@@ -350,7 +353,7 @@ class _Sums:
     def transfers(self) -> dict[str, list[UUID]]:
         """Account and id of each group's transfer."""
         groups = [self._prepared.groups[group] for group in self.groups]
-        return {"account_ids": [one.account_id for one in groups], "transfer_ids": [one.transfer_id for one in groups]}
+        return {"owing_ids": [one.account_id for one in groups], "transfer_ids": [one.transfer_id for one in groups]}
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

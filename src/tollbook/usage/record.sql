@@ -46,20 +46,22 @@ SELECT DISTINCT account_id, 0 FROM wallet WHERE account_id = ANY(%(account_ids)b
 UNION ALL
 SELECT account_id, count(*) FROM usage_archive WHERE account_id = ANY(%(account_ids)b::uuid[]) GROUP BY account_id
 
--- name: add_to_sums
--- The roll-up by quarter of an hour, in step with the events because it is the same transaction; sorted for one lock order.
-INSERT INTO usage_sum (account_id, type_code, quarter_at, events, quantity, billed_quantity, cost)
-SELECT s.account_id, s.type_code, s.quarter_at, s.events, s.quantity, s.billed, s.cost
-FROM unnest(%(account_ids)b::uuid[], %(type_codes)b::text[], %(quarters)b::timestamptz[], %(events)b::bigint[],
-            %(quantities)b::numeric[], %(billed)b::numeric[], %(costs)b::numeric[])
-     AS s (account_id, type_code, quarter_at, events, quantity, billed, cost)
-ON CONFLICT (account_id, type_code, quarter_at) DO UPDATE
-SET events = usage_sum.events + excluded.events,
-    quantity = usage_sum.quantity + excluded.quantity,
-    billed_quantity = usage_sum.billed_quantity + excluded.billed_quantity,
-    cost = usage_sum.cost + excluded.cost
-
--- name: add_to_backlog
--- What the roll-ups by attribute are owed, in the same transaction, so that none is forgotten.
-INSERT INTO usage_backlog (account_id, transfer_id)
-SELECT account_id, transfer_id FROM unnest(%(account_ids)b::uuid[], %(transfer_ids)b::uuid[]) AS owed (account_id, transfer_id)
+-- name: add_up
+-- The end of a recording, in one round trip: the roll-up by quarter of an hour (sorted for one lock order), what the roll-ups by attribute are owed, and the wake-ups, which are sent with the commit. All in the events' own transaction, so that none is forgotten.
+WITH summed AS (
+    INSERT INTO usage_sum (account_id, type_code, quarter_at, events, quantity, billed_quantity, cost)
+    SELECT s.account_id, s.type_code, s.quarter_at, s.events, s.quantity, s.billed, s.cost
+    FROM unnest(%(account_ids)b::uuid[], %(type_codes)b::text[], %(quarters)b::timestamptz[], %(events)b::bigint[],
+                %(quantities)b::numeric[], %(billed)b::numeric[], %(costs)b::numeric[])
+         AS s (account_id, type_code, quarter_at, events, quantity, billed, cost)
+    ON CONFLICT (account_id, type_code, quarter_at) DO UPDATE
+    SET events = usage_sum.events + excluded.events,
+        quantity = usage_sum.quantity + excluded.quantity,
+        billed_quantity = usage_sum.billed_quantity + excluded.billed_quantity,
+        cost = usage_sum.cost + excluded.cost
+), owed AS (
+    INSERT INTO usage_backlog (account_id, transfer_id)
+    SELECT account_id, transfer_id FROM unnest(%(owing_ids)b::uuid[], %(transfer_ids)b::uuid[]) AS o (account_id, transfer_id)
+)
+SELECT pg_notify(%(channel)s, account_id::text)
+FROM (SELECT DISTINCT account_id FROM unnest(%(owing_ids)b::uuid[]) AS o (account_id)) AS told
