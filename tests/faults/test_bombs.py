@@ -195,6 +195,7 @@ def zstd_that_boasts() -> bytes:
 BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "gzip, 1 GB": ("gzip", lambda: gzip_bomb(1_000)),
     "gzip, a thousand members": ("gzip", lambda: gzip_bomb(1) * 1_000),
+    "gzip, 800,000 empty members": ("gzip", lambda: gzip.compress(b"") * (LIMIT // 20 - 8)),
     "gzip in gzip": ("gzip", lambda: gzip.compress(gzip_bomb(1_000))),
     "gzip, cut off": ("gzip", lambda: gzip_bomb(1)[:-20]),
     "gzip, that is none": ("gzip", lambda: b"[]"),
@@ -202,6 +203,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "gzip, wrong checksum": ("gzip", lambda: gzip.compress(b"[]")[:-8] + b"\0" * 8),
     "zstd, 4 GB": ("zstd", lambda: zstd_bomb(4_000)),
     "zstd, a thousand frames": ("zstd", lambda: zstd_bomb(1) * 1_000),
+    "zstd, 1,000,000 empty frames": ("zstd", lambda: zstandard.compress(b"") * (LIMIT // len(zstandard.compress(b"")) - 8)),
     "zstd, window of 2 GB": ("zstd", lambda: zstd_with_window(31)),
     "zstd, window of 128 MB": ("zstd", lambda: zstd_with_window(27)),
     "zstd, that boasts": ("zstd", zstd_that_boasts),

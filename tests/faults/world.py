@@ -66,6 +66,7 @@ class Telling:
 
     def __init__(self, seed: int) -> None:
         self.told: Batch = []
+        self._seed = seed
         self._dice = random.Random(seed)
         self._now = datetime.now(UTC)
         self._lock = threading.Lock()
@@ -97,7 +98,7 @@ class Telling:
         dice = self._dice
         hundredths = dice.choice([0, dice.randint(1, 90), dice.randint(1, 30_000)])
         return {
-            "id": f"event-{number}",
+            "id": f"event-{self._seed}-{number}",
             "account": dice.choice(SLUGS),
             "type": dice.choice([*RATES]),
             "quantity": str(Decimal(hundredths) / 100),

@@ -1,5 +1,6 @@
 """`tollbook serve`, `web`, `worker`, `migrate`, `demo`: what runs, and in which order it starts and stops."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -39,6 +40,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 OPEN_REQUESTS = 4_096
 """How many requests may be open at once, streams included; granian's own default would be 1,024."""
 
+M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 1024 * 1024
+"""glibc's name for it (malloc.h), and bytes."""
+
 IDLE_SECONDS = 20
 """A connection that says nothing for so long, before or between requests, or has not said all headers, is closed."""
 
@@ -53,6 +57,7 @@ def web(host: str, port: int) -> None:
     """Serve pages and API at `host`:`port` until SIGINT or SIGTERM."""
     os.environ["TOLLBOOK_PROCESS"] = "tollbook web"
     allow_open_requests()
+    give_memory_back()
     server = Granian(
         "tollbook.web.asgi:application",
         address=host,
@@ -78,6 +83,15 @@ def allow_open_requests() -> None:
     wanted = 2 * OPEN_REQUESTS if hard == resource.RLIM_INFINITY else min(2 * OPEN_REQUESTS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def give_memory_back() -> None:
+    """Have what a large body took returned to the system when it is freed. Left alone, glibc learns from the first one to
+    keep such blocks, and a few odd bodies are 50 MB for ever."""
+    try:
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+    except (OSError, AttributeError, TypeError):
+        return  # another C library, which has its own ways
 
 
 def worker() -> None:

@@ -78,16 +78,18 @@ class Gatherer(Generic[Item, Answer]):
 
     def _run(self) -> None:
         while True:
-            group = self._next()
-            try:
-                self._serve(group)
-            except BaseException as error:  # a writer must not die while somebody waits
-                log.exception("a group failed")
-                for one in group:
-                    if not one.future.done():
-                        one.future.set_exception(error)
-            finally:
-                give_back()
+            self._serve_safely(self._next())  # kept in no variable, or it would live on while we wait for the next
+
+    def _serve_safely(self, group: list[_Waiting[Item, Answer]]) -> None:
+        try:
+            self._serve(group)
+        except BaseException as error:  # a writer must not die while somebody waits
+            log.exception("a group failed")
+            for one in group:
+                if not one.future.done():
+                    one.future.set_exception(error)
+        finally:
+            give_back()
 
     def _next(self) -> list[_Waiting[Item, Answer]]:
         with self._changed:

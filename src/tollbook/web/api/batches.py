@@ -5,6 +5,7 @@ so that a bad one is named and spoils no other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -68,7 +69,7 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     attributes: msgspec.Raw = msgspec.Raw()
 
 
-_ALL_SENT = msgspec.json.Decoder(list[Sent])
+_SENT, _ALL_SENT = msgspec.json.Decoder(Sent), msgspec.json.Decoder(list[Sent])
 
 
 @dataclass(slots=True)
@@ -124,7 +125,7 @@ def read(sending: Sending) -> tuple[Reading, dict[str | None, UUID]]:
         if cloudevents.is_cloudevent(sending.content_type, sending.headers):
             reading = _read_cloud_events(sending, body)
         elif sending.content_type.partition(";")[0].strip().lower() in NDJSON:
-            reading = _read_pieces(lines(body, LARGEST_BATCH))
+            reading = _read_lines(body)
         else:
             reading = _read_array(body)
     except TooMany:
@@ -152,7 +153,7 @@ def _read_array(body: bytes) -> Reading:
             pieces = parse(list[msgspec.Raw], body)
         except Malformed as error:
             return _read_apart(body, error.message)
-        return _read_pieces(enumerate(pieces))
+        return _read_each(enumerate(_counted(pieces)))
     return Reading(range(len(events)), _counted(events))
 
 
@@ -161,20 +162,23 @@ def _read_apart(body: bytes, reason: str) -> Reading:
     apart = elements(body, LARGEST_BATCH)
     if apart is None:
         raise Invalid(f"Send a JSON array of events. {reason}")
-    return _read_pieces(enumerate(apart))
+    return _read_each(enumerate(_counted(apart)))
 
 
-def _read_pieces(pieces: Iterable[tuple[int, bytes | msgspec.Raw]]) -> Reading:
-    """Pieces with their places. The usual ones are decoded in one go."""
-    told = _counted(list(pieces))
-    places, texts = [place for place, _ in told], [text for _, text in told]
-    try:
-        events = _ALL_SENT.decode(b"[%b]" % b",".join(texts))
-        if len(events) == len(places):
-            return Reading(places, events)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    return _sorted_out(zip(places, map(_told, texts), strict=True))
+def _read_lines(body: bytes) -> Reading:
+    """Events one a line. The usual ones are decoded in one go, and without a copy of the body."""
+    told = lines(body, LARGEST_BATCH)
+    if not crowded(body, LARGEST_BATCH):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            events = _SENT.decode_lines(body)
+            if len(events) == len(told):
+                return Reading([place for place, _ in told], events)
+    return _read_each(told)
+
+
+def _read_each(pieces: Iterable[tuple[int, bytes | msgspec.Raw]]) -> Reading:
+    """Pieces with their places, of which some can't be read: one by one, so that the bad ones are named."""
+    return _sorted_out((place, _told(text)) for place, text in pieces)
 
 
 def _read_cloud_events(sending: Sending, body: bytes) -> Reading:

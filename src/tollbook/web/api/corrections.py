@@ -19,6 +19,9 @@ from tollbook.web.api.bodies import Malformed, parse
 MOST = 500
 """How many corrections of a request are done; those behind them are to be sent again."""
 
+LARGEST = 64 * 1024
+"""More bytes than a correction can have."""
+
 TOO_MANY = f"A request may hold {MOST} corrections; send this one again in another."
 
 
@@ -40,6 +43,8 @@ class _Named(msgspec.Struct):
 
 def read(piece: bytes | msgspec.Raw) -> ReversalBody | Malformed | None:
     """A piece of a batch as a correction; None for what names no event to take back."""
+    if memoryview(piece).nbytes > LARGEST:
+        return None
     try:
         if b"reverses" not in bytes(piece) or parse(_Named, piece).reverses is None:
             return None

@@ -50,6 +50,7 @@ class Door:
             return
         except Exception as error:
             await _refuse(send, error)
+            _let_go(error)
             return
         await _send(send, status, answer, [(b"content-type", JSON)])
 
@@ -72,6 +73,12 @@ async def _refuse(send: Send, error: Exception) -> None:
     headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
     await _send(send, response.status_code, response.content.encode(), headers)
+
+
+def _let_go(error: BaseException) -> None:
+    """Forget where it came from: futures lead to it and it to frames with the whole body, in circles, so that all of it
+    would stay until the next collection of garbage."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

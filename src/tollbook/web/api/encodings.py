@@ -8,7 +8,11 @@ from tollbook.errors import Invalid
 from tollbook.web.intake import LARGEST_BODY, TooLarge
 
 _LARGEST_WINDOW = 8 * 1024 * 1024
-_PIECE = 256 * 1024
+_PIECE, _STEP = 256 * 1024, 16 * 1024
+MOST_PARTS = 1_000
+"""Members of gzip, frames of zstd. A million empty ones fit into a body, and each costs time."""
+
+_FRAME, _SKIPPABLE = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"  # RFC 8878; of skippable frames, the bytes that all begin with
 TAKEN = ("identity", "gzip", "zstd")
 
 
@@ -24,26 +28,33 @@ def plain(body: bytes, encoding: str) -> bytes:
 
 
 def _gunzipped(body: bytes) -> bytes:
-    """All members of a gzip file, one after another."""
-    out = bytearray()
-    while body:
-        unpacker = zlib.decompressobj(wbits=31)
-        while body and not unpacker.eof:
-            out += unpacker.decompress(body, _PIECE)
-            if len(out) > LARGEST_BODY:
-                raise TooLarge
-            body = unpacker.unconsumed_tail
-            if not body and not unpacker.eof:
-                out += unpacker.flush(_PIECE)
-                if len(out) > LARGEST_BODY:
-                    raise TooLarge
-        if not unpacker.eof:
+    """All members of a gzip file, one after another. In small steps, since zlib copies what a step leaves over."""
+    out, rest = bytearray(), memoryview(body)
+    for _ in range(MOST_PARTS):
+        if not rest:
+            return bytes(out)
+        rest = rest[_gunzip_member(rest, out) :]
+    raise EOFError("it has too many parts")
+
+
+def _gunzip_member(rest: memoryview, out: bytearray) -> int:
+    """Unpack one member onto `out`; how many bytes it took."""
+    unpacker, place = zlib.decompressobj(wbits=31), 0
+    while not unpacker.eof:
+        step = rest[place : place + _STEP]
+        piece = unpacker.decompress(step, _PIECE)
+        place += len(step) - len(unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail)
+        if not step and not piece:
             raise EOFError("it ends too early")
-        body = unpacker.unused_data
-    return bytes(out)
+        out += piece
+        if len(out) > LARGEST_BODY:
+            raise TooLarge
+    return place
 
 
 def _unzstd(body: bytes) -> bytes:
+    if body.count(_FRAME) + body.count(_SKIPPABLE) > MOST_PARTS:
+        raise EOFError("it has too many parts")
     out = bytearray()
     reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).stream_reader(body, read_across_frames=True)
     while piece := reader.read(_PIECE):
