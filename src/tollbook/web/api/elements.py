@@ -8,7 +8,7 @@ eight million objects before anybody has counted them: `crowded` says when to co
 import re
 
 MOST_TOKENS = 300_000
-"""Thirty for each of 10,000 events. Looking at so many takes a quarter of a second; beyond that nobody's events are meant."""
+"""Thirty for each of 10,000 events, which takes a quarter of a second; beyond that nobody's events are meant."""
 
 SMALL_BODY = 1024 * 1024
 """Whatever is in so few bytes, its elements can't take more memory than anybody minds."""
