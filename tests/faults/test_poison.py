@@ -71,7 +71,7 @@ POISON = [
     *(Poison(f"{member} {text[:30]}", spoilt(member, text)) for member, texts in MEMBERS.items() for text in texts),
     *(Poison(text[:20], text) for text in ("null", "17", '"text"', "[]", "{}", "true", '{"id": "only"}')),
     Poison("deep arrays", "[" * DEEP + "]" * DEEP),
-    Poison("deep objects", '{"a":' * DEEP + "1" + "}" * DEEP),
+    Poison("deep objects", '{"a":' * (DEEP // 2) + "1" + "}" * (DEEP // 2)),
     Poison("half a character", spoilt("id", '"?"').encode().replace(b"?", b"\xc3"), broken=True),
     Poison("no Unicode", spoilt("to", '"?"').encode().replace(b"?", b"\xff\xfe"), broken=True),
     Poison("a bare NUL", spoilt("id", '"a?b"').encode().replace(b"?", b"\0"), broken=True),
