@@ -40,10 +40,7 @@ class Senders:
 
     def join(self) -> None:
         """Wait until everything that was begun is acknowledged."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.1, deadline - time.monotonic()))
-            assert not thread.is_alive(), f"stuck: {self.surprises[:3]}"
+        self._wait(lambda: False)
 
     def until(self, acknowledged: int) -> None:
         """Wait until so many different events are acknowledged, or there are no more."""
@@ -60,9 +57,11 @@ class Senders:
             return set(self.acknowledged)
 
     def _wait(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        answered, since = self.answered, time.monotonic()
         while not done() and any(thread.is_alive() for thread in self._threads):
-            assert time.monotonic() < deadline, f"stuck at {len(self.acknowledged)}: {self.surprises[:3]}"
+            if self.answered != answered:
+                answered, since = self.answered, time.monotonic()
+            assert time.monotonic() < since + PATIENCE_SECONDS, f"stuck at {answered}: {self.surprises[:3]}"
             time.sleep(0.01)
 
     def _send(self) -> None:
