@@ -51,8 +51,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def web(environment: Mapping[str, str], log: Path, port: int | None = None) -> Iterator[str]:
     """Tollbook's web process on a free port, or on this one; the block gets its address once it answers."""
     port = port or free_port()
-    arguments = ("granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), APPLICATION)
-    with python(*arguments, environment=environment, log=log) as process:
+    with python("tollbook", "web", "--port", str(port), environment=environment, log=log) as process:
         address = f"http://127.0.0.1:{port}"
         wait_until_alive(address, process, log)
         yield address

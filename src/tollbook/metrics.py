@@ -27,7 +27,9 @@ _transaction = Histogram(
     buckets=[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registry=REGISTRY,
 )
-_queue = Gauge("tollbook_queue_requests", "Requests that wait for a transaction.", registry=REGISTRY)
+_queue = Gauge(
+    "tollbook_queue_events", "Usage events that wait for a transaction, by the size of their bodies.", registry=REGISTRY
+)
 
 MOST_ROUTES = 1_000
 _answers: dict[tuple[str, int], Counter] = {}
@@ -59,5 +61,5 @@ def count_transaction(seconds: float, requests: int = 1) -> None:
 
 
 def watch_queue(depth: Callable[[], int]) -> None:
-    """Have `depth` asked, when somebody looks, how many requests wait."""
+    """Have `depth` asked, when somebody looks, how many events wait; an estimate will do."""
     _queue.set_function(depth)

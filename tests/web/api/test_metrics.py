@@ -89,7 +89,7 @@ def test_transactions_and_the_queue_are_told(client: TestClient) -> None:
     after = asked(client)
     assert after["tollbook_transaction_seconds_count"] - before["tollbook_transaction_seconds_count"] == 1
     assert after["tollbook_group_requests_sum"] - before["tollbook_group_requests_sum"] == 7
-    assert after["tollbook_queue_requests"] == 13
+    assert after["tollbook_queue_events"] == 13
 
 
 def test_while_the_database_is_away_the_process_still_tells_its_own(client: TestClient, monkeypatch) -> None:
