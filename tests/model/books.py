@@ -30,13 +30,12 @@ class Rule:
 
 
 def billed(rule: Rule, quantity: Fraction) -> Fraction:
-    """What is billed of `quantity`: nothing of nothing; time by the first step, then whole steps, one by one."""
+    """What is billed of `quantity`: nothing of nothing; time by the first step, then by as many whole steps as it takes."""
     if quantity == 0 or not rule.timed:
         return quantity
-    total = Fraction(rule.initial)
-    while total < quantity:
-        total += rule.step
-    return total
+    beyond = max(Fraction(0), quantity - rule.initial)
+    steps = beyond // rule.step + (1 if beyond % rule.step else 0)
+    return Fraction(rule.initial + steps * rule.step)
 
 
 def cost(rule: Rule, quantity: Fraction) -> Fraction:
@@ -49,7 +48,7 @@ def cost(rule: Rule, quantity: Fraction) -> Fraction:
 
 @dataclass
 class Wallet:
-    """Money of one kind of service: bought, given, set aside."""
+    """Money of one kind of service: bought, given, set aside (see `holds`) by the id of what it is set aside for."""
 
     paid: Fraction = Fraction(0)
     granted: Fraction = Fraction(0)
@@ -89,8 +88,6 @@ class Account:
         self.debit(kind, cost(self.rules[kind], quantity))
         taken = self.paid_by.get((self.batch, kind), Fraction(0))
         self.paid_by[self.batch, kind] = taken + paid - self.wallets[kind].paid
-        for wallet in self.wallets.values():
-            wallet.holds.pop(id, None)
         return "accepted"
 
     def reverse(self, id: str, original: str, quantity: Fraction | None = None) -> str:
@@ -128,19 +125,3 @@ class Account:
         wallet.granted -= from_granted
         wallet.paid -= amount - from_granted
         wallet.debits += 1
-
-    def hold(self, id: str, kind: str, quantity: Fraction) -> str:
-        """Set aside what `quantity` would cost: `held`, `known` or `too little`."""
-        wallet, amount = self.wallets[kind], cost(self.rules[kind], quantity)
-        if id in self.seen or any(id in other.holds for other in self.wallets.values()):
-            return "known"
-        available = wallet.balance - wallet.held
-        if available <= 0 or available < amount:
-            return "too little"
-        wallet.holds[id] = amount
-        return "held"
-
-    def release(self, id: str) -> None:
-        """Let go what was set aside."""
-        for wallet in self.wallets.values():
-            wallet.holds.pop(id, None)

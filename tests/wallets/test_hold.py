@@ -1,29 +1,23 @@
 """Holds: set aside, more of it, let go, captured; side by side calls never overdraw; an event is debited once."""
 
-import threading
 from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
+from uuid import uuid4
 
 import pytest
-from django.db import connection
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tests.cast import NOON, a_rate, an_account, funded, wallet
-from tests.model import books
 from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.audit.books import audit
-from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.errors import Conflict, Invalid, NotFound, Refused
 from tollbook.postgres.retry import in_transaction
 from tollbook.usage.capture import capture
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
-from tollbook.usage.reserve import Item, extend, reserve
+from tollbook.usage.reserve import Extend, Item, Reserve, extend, extend_many, reserve, reserve_many
 from tollbook.usage.tables import UsageEvent, UsageTold
 from tollbook.wallets import hold as holds
-from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, Placed, release
+from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, Placed, Release, release, release_many
 from tollbook.wallets.tables import Hold, HoldMove, HoldState
 
 
@@ -372,113 +366,50 @@ def test_the_audit_finds_an_item_or_a_move_that_leads_nowhere(db, table: str, co
     assert "every_held_item_has_its_wallet" in {finding.rule for finding in audit()}
 
 
-def test_sixteen_calls_side_by_side_never_overdraw(db) -> None:
-    account = an_account()
+def test_a_refusal_in_a_group_touches_no_other_request(db) -> None:
+    north, south = an_account("north"), an_account("south")
     a_rate(cents="100", initial=60, step=60)
-    funded(account, amount="10")
-    won: list[str] = []
-    odd: list[Exception] = []
-
-    def call(number: int) -> None:
-        try:
-            for slice_ in range(3):
-                reserve(account, f"call-{number}-{slice_}", seconds(60))
-                won.append(f"call-{number}-{slice_}")
-        except InsufficientCredit:
-            pass
-        except Exception as error:
-            odd.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=call, args=[number]) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert odd == []
-    assert (len(won), wallet(account).held) == (10, 10)
+    funded(north, amount="10")
+    funded(south, amount="1")
+    reserve(north, "open", seconds(60))
+    record(north.id, [Event("debited", "outbound", Decimal(60), NOON)])
+    asked = [
+        Reserve(north.id, "open", seconds(480)),
+        Reserve(north.id, "debited", seconds(480)),
+        Reserve(north.id, "no rate", seconds(480, "sms")),
+        Reserve(north.id, "", seconds(480)),
+        Reserve(north.id, "too much", seconds(540)),
+        Reserve(south.id, "too much there", seconds(120)),
+        Reserve(north.id, "all", seconds(480)),
+        Reserve(north.id, "all", seconds(480)),
+        Reserve(north.id, "nothing left", seconds(60)),
+        Reserve(south.id, "all", seconds(60)),
+    ]
+    answers = in_transaction(lambda: reserve_many(asked))
+    assert [answer.code if isinstance(answer, Refused) else told(answer)[0][1:] for answer in answers] == [
+        "conflict", "conflict", "invalid", "invalid", "insufficient_credit", "insufficient_credit", (480, 8), "conflict",
+        "insufficient_credit", (60, 1),
+    ]  # fmt: skip
+    assert answers[7].details["hold_id"] == str(answers[6].id)
+    assert (wallet(north).held, wallet(south).held) == (9, 1)
+    assert [hold.id for hold in Hold.objects.filter(event_id="all").order_by("id")] == [answers[6].id, answers[9].id]
     assert audit() == []
 
 
-class Calls(RuleBasedStateMachine):
-    """Any sequence of events, holds, captures, releases and gifts, beside the plain model."""
-
-    database = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.database.empty()
-        self.account = an_account()
-        a_rate("outbound", "37.5", 30, 6)
-        a_rate("sms", "0.79", 1, 1)
-        rules = {
-            "outbound": books.Rule(Fraction("37.5"), initial=30, step=6),
-            "sms": books.Rule(Fraction("0.79"), timed=False),
-        }
-        self.oracle = books.Account(rules, {kind: books.Wallet() for kind in rules})
-        self.placed: dict[str, tuple] = {}
-
-    kinds = st.sampled_from(["outbound", "sms"])
-    ids = st.sampled_from([f"call-{number}" for number in range(6)])
-
-    @rule(kind=kinds, amount=st.integers(1, 5), purse=st.sampled_from(["paid", "granted"]))
-    def give(self, kind: str, amount: int, purse: str) -> None:
-        funded(self.account, kind, str(amount), purse)
-        mine = self.oracle.wallets[kind]
-        setattr(mine, purse, getattr(mine, purse) + amount)
-
-    @rule(id=ids, kind=kinds, quantity=st.integers(1, 200))
-    def hold(self, id: str, kind: str, quantity: int) -> None:
-        expected = self.oracle.hold(id, kind, Fraction(quantity))
-        try:
-            self.placed[id] = (reserve(self.account, id, seconds(quantity, kind)).id, kind)
-            outcome = "held"
-        except InsufficientCredit:
-            outcome = "too little"
-        except Conflict:
-            outcome = "known"
-        # Both refusals may apply at once; which one is told first is not part of the rules.
-        assert outcome == expected or "held" not in (outcome, expected)
-
-    @rule(id=ids, kind=kinds, quantity=st.integers(0, 200))
-    def use(self, id: str, kind: str, quantity: int) -> None:
-        expected = self.oracle.use(id, kind, Fraction(quantity))
-        recorded = record(self.account.id, [Event(id, kind, Decimal(quantity), NOON)])
-        found = (recorded.accepted, recorded.duplicates, len(recorded.rejected))
-        assert found == tuple(int(expected == word) for word in ("accepted", "duplicate", "conflict"))
-
-    @rule(id=ids)
-    def let_go(self, id: str) -> None:
-        if id in self.placed:
-            try:
-                release(self.account.id, self.placed[id][0])
-                self.oracle.release(id)
-            except HoldIsOver:
-                assert not any(id in mine.holds for mine in self.oracle.wallets.values())
-
-    @invariant()
-    def wallets_agree(self) -> None:
-        for kind, mine in self.oracle.wallets.items():
-            stored = wallet(self.account, kind)
-            assert (Fraction(stored.paid), Fraction(stored.granted), Fraction(stored.held)) == (
-                mine.paid,
-                mine.granted,
-                mine.held,
-            )
-
-    def teardown(self) -> None:
-        assert audit() == []
-
-
-def test_any_sequence_of_calls_agrees_with_the_plain_model(db) -> None:
-    Calls.database = db
-    run_state_machine_as_test(
-        Calls,
-        settings=settings(
-            max_examples=15, stateful_step_count=20, suppress_health_check=list(HealthCheck), deadline=None
-        ),
-    )
+def test_slices_of_one_call_in_one_group_follow_each_other(db) -> None:
+    account = an_account()
+    a_rate(cents="100", initial=60, step=60)
+    funded(account, amount="3")
+    placed = reserve(account, "call-1", seconds(60))
+    asked = [Extend(account.id, hold, seconds(60)) for hold in (placed.id, uuid4(), placed.id, placed.id)]
+    answers = in_transaction(lambda: extend_many(asked))
+    assert [answer.code if isinstance(answer, Refused) else told(answer)[0][1:] for answer in answers] == [
+        (120, 2), "not_found", (180, 3), "insufficient_credit",
+    ]  # fmt: skip
+    assert [(move.amount, move.held_after) for move in HoldMove.objects.order_by("id")] == [(1, 1), (1, 2), (1, 3)]
+    twice = [Release(account.id, placed.id)] * 2
+    assert in_transaction(lambda: release_many(twice)) == [None, None]
+    assert audit() == []
 
 
 def test_a_hold_that_was_extended_meanwhile_does_not_expire(db) -> None:
