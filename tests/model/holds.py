@@ -73,7 +73,7 @@ class Account(books.Account):
         return outcome, call, final
 
     def extend(self, call: Call, wishes: Sequence[Wish], less: bool) -> tuple[str, bool]:
-        """Set more aside for an open call: `held`, `over` or `too little`, which leaves the call as it was."""
+        """Set more aside for an open call: `held`; or `over`, `too little` or `too much`, which leaves it as it was."""
         return self._grant(call, wishes, less) if call.state == "open" else ("over", False)
 
     def capture(self, call: Call, used: Sequence[tuple[str, Fraction]]) -> str | tuple[int, int]:
@@ -107,9 +107,12 @@ class Account(books.Account):
 
     def _grant(self, call: Call, wishes: Sequence[Wish], less: bool) -> tuple[str, bool]:
         """All wishes or none; with `less`, each as far as its own wallet goes, but something of each."""
-        granted = [self._part(call.parts[wish.kind], wish, less) for wish in wishes]
-        if any(part is None for part in granted):
-            return "too little", False
+        granted = []
+        for wish in wishes:
+            part = self._part(call.parts[wish.kind], wish, less)
+            if part is None or part.quantity > LARGEST:
+                return "too little" if part is None else "too much", False
+            granted.append(part)
         for wish, part in zip(wishes, granted, strict=True):
             call.parts[wish.kind] = part
             self.wallets[wish.kind].holds[call.id] = part.amount

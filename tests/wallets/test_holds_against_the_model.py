@@ -27,14 +27,15 @@ from tests.model.holds import Account as Oracle
 from tests.model.holds import Call, Wish
 from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.audit.books import audit
-from tollbook.errors import Conflict, Refused
+from tollbook.errors import Conflict, Invalid, Refused
 from tollbook.postgres.retry import in_transaction
 from tollbook.usage.capture import EventConflict, capture
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
 from tollbook.usage.reserve import Extend, Item, Reserve, extend_many, reserve_many
+from tollbook.usage.tables import UsageEvent
 from tollbook.wallets.hold import HoldIsOver, InsufficientCredit, Placed, Release, expire_due, release_many
-from tollbook.wallets.tables import Hold, Wallet
+from tollbook.wallets.tables import Hold, HoldMove, Wallet
 
 STEPS = int(os.environ.get("TOLLBOOK_MODEL_STEPS", "300"))
 STEPS_EACH = 30
@@ -49,8 +50,10 @@ KINDS = sorted(RULES)
 kinds = st.sampled_from(KINDS)
 sides = st.integers(0, 1)
 ids = st.sampled_from([f"call-{number}" for number in range(5)])
-quantities = st.integers(1, 200).map(Fraction)
-amounts = st.integers(1, 3_000_000).map(lambda micro: Fraction(micro, 1_000_000))
+# Often whole steps of what is talked about, so that what is left is often nothing, or exactly enough.
+quantities = st.sampled_from([15, 30, 60]).map(Fraction) | st.integers(1, 200).map(Fraction)
+quarters = st.integers(1, 12).map(lambda count: Fraction(count, 4))
+amounts = quarters | st.integers(1, 3_000_000).map(lambda count: Fraction(count, 1_000_000))
 wishes = st.builds(Wish, kinds, quantities) | st.builds(Wish, kinds, quantity=st.none(), amount=amounts)
 lists_of_wishes = st.lists(wishes, min_size=1, max_size=3, unique_by=lambda wish: wish.kind)
 uses = st.lists(st.tuples(kinds, st.integers(0, 200).map(Fraction)), min_size=1, max_size=3, unique_by=lambda use: use[0])
@@ -68,7 +71,7 @@ def word(answer: Placed | Refused) -> str:
     """The model's word for an answer."""
     if isinstance(answer, Placed):
         return "held"
-    return {InsufficientCredit: "too little", HoldIsOver: "over", Conflict: "known"}[type(answer)]
+    return {InsufficientCredit: "too little", HoldIsOver: "over", Conflict: "known", Invalid: "too much"}[type(answer)]
 
 
 class Calls(RuleBasedStateMachine):
@@ -76,8 +79,8 @@ class Calls(RuleBasedStateMachine):
 
     database: Database
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(money=st.lists(st.integers(0, 40), min_size=2 * len(KINDS), max_size=2 * len(KINDS)))
+    def begin(self, money: list[int]) -> None:
         self.database.empty()
         for kind, told in RULES.items():
             cents, fees = str(decimal(told.cents)), {"connect_fee": decimal(told.fee), "minimum_charge": decimal(told.least)}
@@ -85,6 +88,9 @@ class Calls(RuleBasedStateMachine):
         self.accounts = [an_account(slug) for slug in ("north", "south")]
         self.oracles = [Oracle(RULES, {kind: books.Wallet() for kind in KINDS}) for _ in self.accounts]
         self.placed: list[tuple[int, UUID, Call]] = []
+        for place, count in enumerate(money):
+            if count:
+                self.give(place // len(KINDS), KINDS[place % len(KINDS)], Fraction(count, 4), "paid")
 
     @rule(side=sides, kind=kinds, amount=amounts, purse=st.sampled_from(["paid", "granted"]))
     def give(self, side: int, kind: str, amount: Fraction, purse: str) -> None:
@@ -170,7 +176,16 @@ class Calls(RuleBasedStateMachine):
     @rule(side=sides, told=st.lists(st.tuples(ids, st.none() | kinds, kinds, quantities), min_size=1, max_size=3))
     def records_arrive(self, side: int, told: list[tuple[str, str | None, str, Fraction]]) -> None:
         """Of calls themselves, and of their further items, perhaps as another kind than they were held as."""
-        events = [(id if part is None else f"{id}#{part}", kind, quantity) for id, part, kind, quantity in told]
+        self.record(side, [(id if part is None else f"{id}#{part}", kind, quantity) for id, part, kind, quantity in told])
+
+    @precondition(lambda self: self.placed)
+    @rule(data=st.data(), quantity=quantities)
+    def the_record_of_an_item_arrives(self, data: st.DataObject, quantity: Fraction) -> None:
+        side, _, call = data.draw(st.sampled_from(self.placed))
+        kind = data.draw(st.sampled_from(list(call.parts)))
+        self.record(side, [(call.event(kind), kind, quantity)])
+
+    def record(self, side: int, events: list[tuple[str, str, Fraction]]) -> None:
         batch = [Event(id, kind, decimal(quantity), NOON, attributes={"who": "record"}) for id, kind, quantity in events]
         recorded = record(self.accounts[side].id, batch)
         outcomes = [self.oracles[side].use(*event) for event in events]
@@ -189,11 +204,18 @@ class Calls(RuleBasedStateMachine):
             for kind, mine in oracle.wallets.items():
                 there = stored[kind]
                 assert (there.paid, there.granted, there.held) == tuple(map(decimal, (mine.paid, mine.granted, mine.held)))
+            debited = set(UsageEvent.objects.filter(account_id=account.id).values_list("event_id", flat=True))
+            assert debited == oracle.seen.keys()
         states = dict(Hold.objects.values_list("id", "state"))
         assert states == {hold_id: call.state for _, hold_id, call in self.placed}
 
     def teardown(self) -> None:
+        """The books prove themselves, and the running record of what is held has no gap."""
         assert audit() == []
+        held: dict[UUID, Decimal] = {}
+        for move in HoldMove.objects.order_by("at", "id"):
+            assert (move.held_before, move.held_after - move.held_before) == (held.get(move.wallet_id, 0), move.amount)
+            held[move.wallet_id] = move.held_after
 
 
 @pytest.mark.parametrize("steps", [STEPS])
