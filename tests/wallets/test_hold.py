@@ -68,6 +68,15 @@ def test_a_call_record_that_comes_first_closes_the_hold_and_the_capture_is_a_dup
     assert audit() == []
 
 
+def test_the_record_of_a_call_that_costs_nothing_ends_its_hold_too(db) -> None:
+    account = an_account()
+    a_rate(cents="0")
+    funded(account)
+    reserve(account, "call-1", seconds(60))
+    record(account.id, [Event("call-1", "outbound", Decimal(30), NOON)])
+    assert Hold.objects.get().state == "captured"
+
+
 def test_too_little_credit_is_refused_and_says_what_there_is(db) -> None:
     account = an_account()
     a_rate(cents="100", initial=60, step=60)

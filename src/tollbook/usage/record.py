@@ -257,7 +257,7 @@ def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
 def _endings(
     prepared: Prepared, account_ids: Sequence[UUID], fresh: np.ndarray
 ) -> tuple[list[Ending], set[tuple[UUID, str]]]:
-    """How open holds of new events end, and their wallets. Most accounts have nothing held, which their wallets tell."""
+    """How open holds of new events end, and their wallets. Most accounts have no open hold, which one look tells."""
     found = execute(SQL["holding"], {"account_ids": account_ids}).fetchall()
     holding = {account_id for account_id, files in found if not files}
     archived.look_again(

@@ -41,8 +41,9 @@ WHERE event.transfer_id = staged.transfer_id
 DELETE FROM usage_staging
 
 -- name: holding
--- Accounts that hold anything at all (with 0); and, to spare a round trip, how many archived files each has that has any.
-SELECT DISTINCT account_id, 0 FROM wallet WHERE account_id = ANY(%(account_ids)b::uuid[]) AND held > 0
+-- Accounts with an open hold, be it of nothing (with 0); and, to spare a round trip, how many archived files each has that has any.
+SELECT one.account_id, 0 FROM unnest(%(account_ids)b::uuid[]) AS one (account_id)
+WHERE EXISTS (SELECT FROM hold WHERE hold.account_id = one.account_id AND hold.state = 'open')
 UNION ALL
 SELECT account_id, count(*) FROM usage_archive WHERE account_id = ANY(%(account_ids)b::uuid[]) GROUP BY account_id
 

@@ -69,7 +69,7 @@ class Hold(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["expires_at"], condition=models.Q(state="open"), name="hold_to_expire"),
+            models.Index(fields=["account_id", "expires_at"], condition=models.Q(state="open"), name="hold_that_is_open"),
             models.Index(fields=["id"], name="hold_by_id"),  # a platform-wide key names a hold by its id alone
         ]
 
