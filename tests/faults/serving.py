@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from tests import databases
+import pytest
+
+from tests import conftest, databases
 from tests.processes import STOP_SECONDS, free_port, wait_until_alive
 from tollbook.postgres.embedded import APP, DATABASE, OWNER
 from tollbook.postgres.home import PORT
+
+own_server = pytest.mark.skipif(
+    bool(conftest.EXTERNAL), reason="shown on a server of the test's own, which the run on the embedded one has done"
+)
 
 
 class Web:

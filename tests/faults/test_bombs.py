@@ -17,7 +17,9 @@ import zstandard
 
 from tests.databases import Database
 from tests.faults import world
-from tests.faults.serving import Web, running_web
+from tests.faults.serving import Web, own_server, running_web
+
+pytestmark = [pytest.mark.faults, own_server]
 
 SECONDS = 5
 """The figure we claim is 1 s; this bound leaves room for a busy machine. What it took is printed."""

@@ -18,7 +18,9 @@ from django.db import connections
 from tests.databases import Database
 from tests.faults import world
 from tests.faults.senders import Senders
-from tests.faults.serving import Serving, serving
+from tests.faults.serving import Serving, own_server, serving
+
+pytestmark = [pytest.mark.faults, own_server]
 
 HERE = Path(__file__).parent
 MEGABYTES = 700
@@ -115,7 +117,6 @@ def end_the_log(database: Database) -> None:
                 connection.execute("SELECT pg_switch_wal()")
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("full", ["tables", "log"])
 def test_a_full_disk_stops_events_not_the_books_and_is_over_when_there_is_room(
     folder: Path, tmp_path: Path, full: str
@@ -132,7 +133,6 @@ def test_a_full_disk_stops_events_not_the_books_and_is_over_when_there_is_room(
         print(full, endure(running, fill, lambda: running.obey("free")))
 
 
-@pytest.mark.faults
 def test_a_disk_that_fails_to_write_stops_events_not_the_books(folder: Path, tmp_path: Path) -> None:
     """fsyncgate, 2018: a database that goes on after a failed fsync has lost what it acknowledged. This one panics."""
     flag = folder / "broken"

@@ -10,7 +10,9 @@ from django.db import connections
 
 from tests.faults import world
 from tests.faults.senders import Senders
-from tests.faults.serving import running_web
+from tests.faults.serving import own_server, running_web
+
+pytestmark = [pytest.mark.faults, own_server]
 
 KILLS = int(os.environ.get("TOLLBOOK_FAULT_KILLS", "3"))
 """Of the database, and as many of the web process. 200 when it is to be shown."""
@@ -20,7 +22,6 @@ LARGEST_BATCH = 120
 REQUESTS_BETWEEN = 150
 
 
-@pytest.mark.faults
 def test_nothing_acknowledged_is_lost_and_nothing_debited_twice_under_kills(fresh_server, tmp_path: Path) -> None:
     """Flexprice's docs, OpenMeter's code: duplicates removed only later, or remembered for a limited time. Not here.
 

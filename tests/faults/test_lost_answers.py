@@ -11,14 +11,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import cast, conftest
+from tests import cast
 from tests.databases import Database
 from tests.faults import world
 from tests.faults.lossy import lossy
 from tests.faults.senders import Senders
-from tests.faults.serving import running_web
+from tests.faults.serving import own_server, running_web
 from tollbook.audit.books import audit
 from tollbook.usage.tables import UsageEvent
+
+pytestmark = [pytest.mark.faults, own_server]
 
 CUTS = int(os.environ.get("TOLLBOOK_FAULT_KILLS", "3")) * 10
 ONE_IN = 5
@@ -26,8 +28,6 @@ SMS, HELD = Decimal("0.0075"), 3
 PATIENCE_SECONDS = 60
 
 
-@pytest.mark.faults
-@pytest.mark.skipif(bool(conftest.EXTERNAL), reason="the line is laid over the embedded server's socket")
 def test_a_commit_whose_answer_is_lost_is_repeated_without_a_second_debit(db: Database, tmp_path: Path) -> None:
     """Stripe's advice on idempotency, in our own house: what is repeated after a lost answer must know that it happened."""
     made, telling = world.made(), world.Telling(8006)
@@ -77,8 +77,6 @@ def calls(client: httpx.Client, caller: int, count: int) -> None:
         assert captured["accepted"] + captured["duplicates"] == 1
 
 
-@pytest.mark.faults
-@pytest.mark.skipif(bool(conftest.EXTERNAL), reason="the line is laid over the embedded server's socket")
 def test_a_hold_whose_answers_are_lost_is_placed_extended_and_captured_once(db: Database, tmp_path: Path) -> None:
     made, callers, count = world.made(), 4, CUTS // 2
     headers = {"Authorization": f"Bearer {made.secret}"}

@@ -20,8 +20,10 @@ from django.db import DatabaseError, InterfaceError, connections
 from tests.databases import Database
 from tests.faults import world
 from tests.faults.senders import Senders
-from tests.faults.serving import Web, running_web
+from tests.faults.serving import Web, own_server, running_web
 from tollbook.audit.books import audit
+
+pytestmark = [pytest.mark.faults, own_server]
 
 IDS = int(os.environ.get("TOLLBOOK_FAULT_IDS", "4000"))
 """How many ids are sent, each five times; 200,000 when it is to be shown."""
@@ -158,7 +160,6 @@ def restart(turn: int, web: Web, fresh_server) -> None:  # type: ignore[no-untyp
             fresh_server.server.start()
 
 
-@pytest.mark.faults
 def test_every_id_is_debited_once_however_often_and_by_whomever_it_is_sent(fresh_server, tmp_path: Path) -> None:
     """Lago's and OpenMeter's ways, where a duplicate shows until something removes it, would fail the watch."""
     made, told = world.made(), events()

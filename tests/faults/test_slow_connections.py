@@ -19,9 +19,11 @@ import pytest
 
 from tests.databases import Database
 from tests.faults import world
-from tests.faults.serving import running_web
+from tests.faults.serving import own_server, running_web
 from tollbook.cli.running import IDLE_SECONDS
 from tollbook.web.intake import GRACE_SECONDS
+
+pytestmark = [pytest.mark.faults, own_server]
 
 COUNT = int(os.environ.get("TOLLBOOK_FAULT_SLOW", "1000"))
 PATIENCE_SECONDS = max(IDLE_SECONDS, GRACE_SECONDS) + 15
@@ -137,7 +139,6 @@ def told(took: list[float]) -> str:
     return f"p50 {statistics.median(took):.1f} ms, p99 {statistics.quantiles(took, n=100)[98]:.1f} ms"
 
 
-@pytest.mark.faults
 def test_slow_connections_are_shown_out_and_hold_nobody_up(db: Database, static_files: None, tmp_path: Path) -> None:
     """Slowloris (2009), and R-U-Dead-Yet with bodies: with headers, with bodies, and by saying nothing at all."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
