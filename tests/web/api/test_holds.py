@@ -84,6 +84,50 @@ def test_too_little_credit_is_a_402_that_says_what_there_is(machine: Machine, no
     assert last["final_unit"] is True
 
 
+def test_less_than_asked_is_granted_and_said_to_be_the_last(machine: Machine, northwind: Account) -> None:
+    """RFC 8506: the final units are granted with what to do when they are used up."""
+    placed = machine.post("/holds", call(quantity=5400, to="1900", accept_less=True)).json()
+    assert (placed["final_unit"], placed["final_unit_action"], placed["zero_rule"]) == (False, None, "stop_new")
+    last = machine.post(f"/holds/{placed['id']}/extend", {"quantity": 5400, "accept_less": True}).json()
+    assert last["items"] == [{"type": "outbound", "granted_quantity": "6000", "held": "100.000000"}]
+    assert (last["final_unit"], last["final_unit_action"]) == (True, "terminate")
+    refused = machine.post(f"/holds/{placed['id']}/extend", {"quantity": 60, "accept_less": True})
+    assert is_problem(refused, 402, "insufficient_credit")
+    told = refused.json()
+    assert told["available"] == {"outbound": "0.000000"}
+    assert (told["lacking"], told["final_unit_action"]) == (["outbound"], "terminate")
+    assert told["detail"] == "There is too little credit for this: outbound has 0.000000 available and needs 1.000000."
+    assert held(northwind, "outbound") == 100
+
+
+def test_a_call_on_several_wallets_is_the_events_of_its_id_and_its_types(machine: Machine, northwind: Account) -> None:
+    """ivozprovider #703, cgrates #256, for calls that use more than one kind of credit."""
+    items = [{"type": type_code, "quantity": 60} for type_code in ("outbound", "conversational_ai", "speech_to_text")]
+    hold = machine.post("/holds", {"event_id": "call-1", "account": "northwind", "items": items}).json()
+    record = event("call-1#speech_to_text", type="speech_to_text", quantity=45, occurred_at=AT)
+    assert machine.post("/usage", [record]).json()["accepted"] == 1
+    assert (held(northwind, "speech_to_text"), held(northwind, "outbound")) == (0, Decimal("0.014"))
+    used = [{"type": "speech_to_text", "quantity": 45}, {"type": "conversational_ai", "quantity": 50}, items[0]]
+    captured = machine.post(f"/holds/{hold['id']}/capture", {"items": used, "occurred_at": AT}).json()
+    assert (captured["accepted"], captured["duplicates"]) == (2, 1)
+    assert {one["id"]: one["type"] for one in captured["debits"]} == {
+        "call-1": "outbound", "call-1#conversational_ai": "conversational_ai", "call-1#speech_to_text": "speech_to_text",
+    }  # fmt: skip
+    records = [
+        event("call-1", type="outbound", quantity=60, occurred_at=AT),
+        event("call-1#conversational_ai", type="conversational_ai", quantity=50, occurred_at=AT),
+    ]
+    assert machine.post("/usage", records).json() == {"accepted": 0, "duplicates": 2, "rejected": []}
+    assert (held(northwind, "outbound"), held(northwind, "conversational_ai")) == (0, 0)
+
+
+def test_a_second_hold_for_an_event_is_refused_and_led_to_the_first(machine: Machine) -> None:
+    first = machine.post("/holds", call()).json()["id"]
+    refused = machine.post("/holds", call(quantity=1))
+    assert is_problem(refused, 409, "conflict")
+    assert refused.json()["hold_id"] == first
+
+
 def test_items_may_be_listed_or_given_as_money(machine: Machine) -> None:
     items = [{"type": "outbound", "amount": "0.10", "to": "15551234"}, {"type": "speech_to_text", "quantity": "15"}]
     told = machine.post("/holds", {"event_id": "agent", "account": "northwind", "items": items}).json()

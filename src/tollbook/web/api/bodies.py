@@ -41,8 +41,8 @@ class ItemBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PlaceBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A hold to place. One item may stand without the list. `accept_less`: grant what there is credit for, in whole
-    billing steps, rather than refuse."""
+    """A hold to place. One item may stand without the list; of several, the first becomes the event `event_id`, each
+    further one `<event_id>#<type>`. `accept_less`: grant what there is credit for, in whole steps, rather than refuse."""
 
     event_id: str
     account: str | None = None
@@ -67,7 +67,8 @@ class ExtendBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class CaptureBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What was used. A bare quantity is for a hold of one item. `event_id`, when given, must be the hold's."""
+    """What was used. A bare quantity is for a hold of one item. `event_id`, when given, must be the hold's. Call records
+    that bear the ids of the events (see a hold to place) are the same events."""
 
     occurred_at: datetime
     items: list[ItemBody] | None = None
