@@ -58,9 +58,10 @@ class Route:
 
     def path(self, world: World, account: Account) -> str:
         """The address of the account's own thing."""
-        return re.sub(
+        path = re.sub(
             r"<(?:(\w+):)?(\w+)>", lambda part: value(world, account, part[1] or "str", part[2]), self.template
         )
+        return path + QUERIES.get(self.name, "").format(slug=account.slug)
 
     @property
     def names_a_thing(self) -> bool:
@@ -70,6 +71,8 @@ class Route:
 
 # Parts that are neither ids nor numbers: the same in every account.
 PARTS = {"type_code": "sms", "code": "x"}
+QUERIES = {"event-reverse": "?id=X-{slug}"}
+"""What else a page must be told: an event's id may hold any sign, so it stands in no path."""
 
 
 def value(world: World, account: Account, kind: str, name: str) -> str:

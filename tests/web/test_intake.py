@@ -1,6 +1,8 @@
 """What stands in front of the doors: bodies of a bearable size, at a bearable pace."""
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -49,7 +51,13 @@ async def reader(scope: Any, receive: Any, send: Any) -> None:
 def asked(line: Line, headers: dict[str, str], app: Any = reader, largest: int = 100) -> None:
     scope = {"type": "http", "path": "/", "headers": [(name.encode(), text.encode()) for name, text in headers.items()]}
     guarded = Intake(app, lambda error: ("text/plain", error.sentence), largest)
-    asyncio.run(guarded(scope, line.receive, line.send))
+    finished(guarded(scope, line.receive, line.send))
+
+
+def finished(story: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end, in a loop of its own, whatever runs in this thread."""
+    with ThreadPoolExecutor(1) as own:
+        own.submit(asyncio.run, story).result()
 
 
 CHUNKED = {"transfer-encoding": "chunked"}
@@ -122,7 +130,7 @@ def test_a_request_that_is_cancelled_is_not_taken_for_a_slow_one() -> None:
             await task
         assert line.told == []
 
-    asyncio.run(story())
+    finished(story())
 
 
 def test_an_answer_that_has_begun_is_not_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:

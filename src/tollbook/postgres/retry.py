@@ -1,8 +1,9 @@
-"""Bounded repetition of a transaction that lost a race or its connection."""
+"""Bounded repetition of what lost a race or its connection."""
 
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
@@ -22,16 +23,25 @@ def in_transaction(work: Callable[[], Result], attempts: int = ATTEMPTS) -> Resu
     """
     if connection.in_atomic_block:
         raise RuntimeError("in_transaction() opens its own transaction and must not stand inside another one")
+    return repeated(partial(_in_one, work), attempts)
+
+
+def repeated(work: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
+    """As `in_transaction`, for work that needs no transaction, such as reading what is wanted before one begins."""
     for attempt in range(1, attempts + 1):
         try:
-            with transaction.atomic():
-                return work()
+            return work()
         except OperationalError as error:
             if attempt == attempts or not _worth_repeating(error):
                 raise
             _forget_broken_connection()
             time.sleep(random.uniform(0, 0.02 * 2**attempt))
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _in_one(work: Callable[[], Result]) -> Result:
+    with transaction.atomic():
+        return work()
 
 
 def _worth_repeating(error: OperationalError) -> bool:

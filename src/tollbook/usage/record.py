@@ -23,7 +23,7 @@ from tollbook.money.amount import ZERO
 from tollbook.postgres import binary, wake
 from tollbook.postgres.named import load
 from tollbook.postgres.prepared import execute
-from tollbook.postgres.retry import in_transaction
+from tollbook.postgres.retry import in_transaction, repeated
 from tollbook.rating.deck import versions_now
 from tollbook.usage import archived, attributes
 from tollbook.usage.archived import Sealed
@@ -115,7 +115,7 @@ def record_within(account_id: UUID, events: Sequence[Event]) -> Recorded:
 def record_batch(batch: Batch, oldest: timedelta | None = None) -> Outcome:
     """As `record`, for events of any accounts, all in one transaction."""
     for _ in range(_ATTEMPTS):
-        prepared = prepare(batch, oldest)
+        prepared = repeated(partial(prepare, batch, oldest))
         done = in_transaction(partial(_take_if_current, prepared))
         if done is not None:
             return done
