@@ -1,16 +1,28 @@
 """The simulated gateway: what each card does, and what it remembers."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.test.utils import override_settings
 
 from tests.refills.shop import Shop, gateway_is
 from tollbook import settings
 from tollbook.payments import gateway
-from tollbook.payments.gateway import ActionRequired, ChargeRequest, Declined, KeyReused, Succeeded, Unknown
-from tollbook.payments.simulated import Simulated
+from tollbook.payments.gateway import (
+    ActionRequired,
+    ChargeRequest,
+    Declined,
+    KeyReused,
+    NewMethod,
+    Refunded,
+    RefundRequest,
+    Succeeded,
+    Unknown,
+)
+from tollbook.payments.simulated import Simulated, chosen
 from tollbook.payments.tables import SimulatedCharge
 
 
@@ -83,3 +95,62 @@ def test_the_simulated_gateway_is_not_offered_outside_the_demo() -> None:
 def test_an_adapter_that_fails_leaves_it_unknown(shop: Shop) -> None:
     answer = gateway.charge("simulated", request(shop))
     assert answer == Unknown("The gateway failed: ConnectionResetError.")
+
+
+def refunded(shop: Shop, reference: str, amount: str, key: str = "r") -> object:
+    return gateway.refund("simulated", RefundRequest(shop.id, key, reference, Decimal(amount), "USD", "asked for"))
+
+
+def test_money_is_given_back_once_per_key_and_never_more_than_was_taken(shop: Shop) -> None:
+    charge = gateway.charge("simulated", request(shop))
+    first = refunded(shop, charge.reference, "10.00")
+    assert first == Refunded(first.reference, Decimal("10.00"), "USD")
+    assert refunded(shop, charge.reference, "10.00") == first
+    assert gateway.look_up_refund("simulated", shop.id, "r") == first
+    assert isinstance(refunded(shop, charge.reference, "2.51", "r2"), Declined)
+    assert gateway.look_up_refund("simulated", shop.id, "r2") is None
+    assert gateway.charged("simulated", charge.reference).refunded == Decimal("10.00")
+    assert isinstance(refunded(shop, charge.reference, "1.00"), Unknown), "the key was used for another refund"
+
+
+def test_charges_are_listed_with_what_they_were_for(shop: Shop) -> None:
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    gateway.charge("simulated", request(shop, key=gateway.key_of("refill", shop.id, 2)))
+    gateway.charge("simulated", request(shop, "sim_0002", key="k"))
+    taken, declined = gateway.charges("simulated", start, start + timedelta(hours=1))
+    assert (taken.state, taken.account_id, taken.amount, taken.refunded) == ("succeeded", shop.id, Decimal("12.50"), 0)
+    assert (taken.purpose, taken.our_id, taken.attempt) == ("refill", str(shop.id), 2)
+    assert declined.state == "declined"
+    assert list(gateway.charges("simulated", start - timedelta(hours=1), start)) == []
+
+
+def test_a_card_may_dispute(shop: Shop) -> None:
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    for token in ("sim_0259", "sim_1976", "sim_4242"):
+        gateway.charge("simulated", request(shop, token, key=token))
+    one, other = gateway.disputes("simulated", start, start + timedelta(hours=1))
+    assert (one.state, other.state, one.amount, one.fee) == ("open", "lost", Decimal("12.50"), Decimal("15.00"))
+    assert gateway.dispute("simulated", one.reference) == one
+    with pytest.raises(LookupError):
+        gateway.dispute("simulated", "dispute_of_nothing")
+
+
+def test_a_card_chosen_on_the_page_comes_back_to_its_account_only(shop: Shop) -> None:
+    page = gateway.set_up("simulated", shop.id, "https://billing.example/back/")
+    assert gateway.card_from("simulated", shop.id, page.reference) is None
+    card = gateway.card_from("simulated", shop.id, chosen(shop.id, "sim_4444"))
+    assert card == NewMethod("simulated", "sim_4444", "Mastercard", "4444", 12, 2040)
+    assert gateway.card_from("simulated", Shop(shop.db, "contoso").id, chosen(shop.id, "sim_4444")) is None
+
+
+def test_no_gateway_is_called_inside_a_transaction(shop: Shop) -> None:
+    start = datetime.now(UTC)
+    with transaction.atomic():
+        for call in (
+            lambda: gateway.charge("simulated", request(shop)),
+            lambda: refunded(shop, "ch", "1.00"),
+            lambda: next(gateway.charges("simulated", start, start)),
+            lambda: gateway.set_up("simulated", shop.id, "https://billing.example/"),
+        ):
+            with pytest.raises(RuntimeError, match="inside a database transaction"):
+                call()

@@ -1,6 +1,5 @@
 """An account's cards: add, choose the default, remove. Card numbers never come here: a gateway's token stands for them."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,21 +11,10 @@ from tollbook.accounts.audit import Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.payments import gateway
+from tollbook.payments.gateway import NewMethod
 from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
 from tollbook.postgres.ids import new_id
-
-
-@dataclass(frozen=True, slots=True)
-class NewMethod:
-    """A card as its gateway describes it."""
-
-    gateway: str
-    token: str
-    brand: str
-    last4: str
-    expires_month: int
-    expires_year: int
 
 
 def add(account_id: UUID, new: NewMethod, actor: Actor) -> PaymentMethod:
