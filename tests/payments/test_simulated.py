@@ -97,8 +97,12 @@ def test_an_adapter_that_fails_leaves_it_unknown(shop: Shop) -> None:
     assert answer == Unknown("The gateway failed: ConnectionResetError.")
 
 
+def a_refund(shop: Shop, reference: str, amount: str, key: str = "r") -> RefundRequest:
+    return RefundRequest(shop.id, key, reference, Decimal(amount), "USD", "asked for")
+
+
 def refunded(shop: Shop, reference: str, amount: str, key: str = "r") -> object:
-    return gateway.refund("simulated", RefundRequest(shop.id, key, reference, Decimal(amount), "USD", "asked for"))
+    return gateway.refund("simulated", a_refund(shop, reference, amount, key))
 
 
 def test_money_is_given_back_once_per_key_and_never_more_than_was_taken(shop: Shop) -> None:
@@ -106,9 +110,9 @@ def test_money_is_given_back_once_per_key_and_never_more_than_was_taken(shop: Sh
     first = refunded(shop, charge.reference, "10.00")
     assert first == Refunded(first.reference, Decimal("10.00"), "USD")
     assert refunded(shop, charge.reference, "10.00") == first
-    assert gateway.look_up_refund("simulated", shop.id, "r") == first
+    assert gateway.look_up_refund("simulated", a_refund(shop, charge.reference, "10.00")) == first
     assert isinstance(refunded(shop, charge.reference, "2.51", "r2"), Declined)
-    assert gateway.look_up_refund("simulated", shop.id, "r2") is None
+    assert gateway.look_up_refund("simulated", a_refund(shop, charge.reference, "2.51", "r2")) is None
     assert gateway.charged("simulated", charge.reference).refunded == Decimal("10.00")
     assert isinstance(refunded(shop, charge.reference, "1.00"), Unknown), "the key was used for another refund"
 

@@ -217,7 +217,7 @@ class Gateway(Protocol):
         """Give money back, once per key; the same key again repeats the answer. Raises KeyReused."""
         ...
 
-    def look_up_refund(self, account_id: UUID, idempotency_key: str) -> RefundAnswer | None:
+    def look_up_refund(self, request: RefundRequest) -> RefundAnswer | None:
         """What became of the refund with this key; None only if the gateway never received it, for sure."""
         ...
 
@@ -298,9 +298,9 @@ def refund(name: str, request: RefundRequest) -> RefundAnswer:
     return _money(name, request.idempotency_key, lambda gateway: gateway.refund(request))
 
 
-def look_up_refund(name: str, account_id: UUID, idempotency_key: str) -> RefundAnswer | None:
+def look_up_refund(name: str, request: RefundRequest) -> RefundAnswer | None:
     """Ask the gateway `name` what became of a refund. Raises RuntimeError inside a database transaction."""
-    return _money(name, idempotency_key, lambda gateway: gateway.look_up_refund(account_id, idempotency_key))
+    return _money(name, request.idempotency_key, lambda gateway: gateway.look_up_refund(request))
 
 
 def charged(name: str, reference: str) -> Charged:

@@ -127,9 +127,9 @@ class Simulated:
             raise KeyReused(f"{request.idempotency_key} was used for another refund")
         return Refunded(given.reference, given.amount, given.currency)
 
-    def look_up_refund(self, account_id: UUID, idempotency_key: str) -> RefundAnswer | None:
+    def look_up_refund(self, request: RefundRequest) -> RefundAnswer | None:
         """What became of the refund with this key; None when there was none."""
-        given = _recall(account_id, idempotency_key, refund=True)
+        given = _recall(request.account_id, request.idempotency_key, refund=True)
         return None if given is None else Refunded(given.reference, given.amount, given.currency)
 
     def charged(self, reference: str) -> Charged:
