@@ -16,7 +16,12 @@ TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY,
 TOLLBOOK_LATE_DAYS        how many days late a usage event may be sent (default 35); staff may import older ones
 TOLLBOOK_ARCHIVE          folder of archived usage (default: archive in the data folder); web, worker and commands need it
 TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
-TOLLBOOK_GATEWAYS         payment gateways offered, comma-separated (default: simulated in the demo, else none)
+TOLLBOOK_GATEWAYS         payment gateways offered, comma-separated: simulated, stripe, manual (default: simulated and manual
+                          in the demo, else manual)
+TOLLBOOK_STRIPE_SECRET_KEY, TOLLBOOK_STRIPE_WEBHOOK_SECRETS
+                          Stripe's secret key; the signing secrets of its webhooks, separated by commas or spaces.
+                          With _FILE at the end of the name: the file that holds it, read when it is needed
+TOLLBOOK_STRIPE_API_BASE  where Stripe's API is (default: https://api.stripe.com)
 """
 
 import os
@@ -29,6 +34,21 @@ from tollbook.postgres.home import Home
 
 BASE = Path(__file__).resolve().parent
 HOME = Path(os.environ.get("TOLLBOOK_HOME", ".tollbook")).absolute()
+
+
+class Secret:
+    """A secret of the environment, or of the file that `NAME_FILE` names: read when it is needed, and never shown."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<secret {self.name}>"
+
+    def read(self) -> str:
+        """The secret as it is now, empty when there is none: a new one in the file needs no restart."""
+        file = os.environ.get(f"{self.name}_FILE")
+        return (Path(file).read_text(encoding="utf-8") if file else os.environ.get(self.name, "")).strip()
 
 
 def _secret_key() -> str:
@@ -176,12 +196,20 @@ STORAGES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
-_GATEWAYS = {"simulated": "tollbook.payments.simulated.Simulated"}
+_GATEWAYS = {
+    "simulated": "tollbook.payments.simulated.Simulated",
+    "stripe": "tollbook.payments.stripe.adapter.Stripe",
+    "manual": "tollbook.payments.manual.Manual",
+}
 GATEWAYS = {
     name.strip(): _GATEWAYS[name.strip()]
-    for name in os.environ.get("TOLLBOOK_GATEWAYS", "simulated" if DEMO else "").split(",")
+    for name in os.environ.get("TOLLBOOK_GATEWAYS", "simulated,manual" if DEMO else "manual").split(",")
     if name.strip()
 }
+
+STRIPE_SECRET_KEY = Secret("TOLLBOOK_STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRETS = Secret("TOLLBOOK_STRIPE_WEBHOOK_SECRETS")
+STRIPE_API_BASE = os.environ.get("TOLLBOOK_STRIPE_API_BASE") or "https://api.stripe.com"
 
 ARCHIVE = Path(os.environ.get("TOLLBOOK_ARCHIVE") or HOME / "archive").absolute()
 LATE_DAYS = int(os.environ.get("TOLLBOOK_LATE_DAYS", "35"))
@@ -221,5 +249,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
     },
 }

@@ -1,8 +1,11 @@
 """Card money.
 
-tables       payment methods, payments, the simulated gateway's own memory
+tables       payment methods, payments, the simulated gateway's own memory, what gateways told
 gateway      the port: what a gateway must answer; the one place from which gateways are called
+install      this installation's name at gateways
 simulated    a gateway that moves no money, deterministic, with cards that succeed and cards that decline
+stripe       Stripe, by its official SDK
+manual       bank transfers that staff recorded, in the port's words
 method       an account's cards: add, choose the default, remove
 receive      a captured charge becomes a payment in the books, once
 transfer     a bank transfer that a person saw arrive: received and applied to its invoice, once

@@ -17,6 +17,7 @@ from django.db import connection
 from django.utils.module_loading import import_string
 
 from tollbook.errors import TryLater
+from tollbook.payments.install import install_id
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +135,21 @@ class Charged:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenBack:
+    """A refund as the gateway has it now. The key and the account are empty when it was made elsewhere, such as on the
+    gateway's own pages."""
+
+    reference: str
+    idempotency_key: str
+    account_id: UUID | None
+    charge_reference: str
+    amount: Decimal
+    currency: str
+    created_at: datetime
+    answer: RefundAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class Dispute:
     """A charge that the card's holder contests, as the gateway has it now. `amount` is frozen while it is open and gone when
     it is lost; `fee` is what the gateway takes for it. Both in `currency`."""
@@ -156,6 +172,19 @@ class HostedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosted:
+    """Whose a hosted page is: one that saves a card, or one where what is named here is paid."""
+
+    reference: str
+    account_id: UUID
+    saves_card: bool
+    idempotency_key: str = ""
+    purpose: str = ""
+    our_id: str = ""
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NewMethod:
     """A card as its gateway describes it."""
 
@@ -165,6 +194,8 @@ class NewMethod:
     last4: str
     expires_month: int
     expires_year: int
+    fingerprint: str = ""
+    """The same for the same number, whatever token stands for it; empty when the gateway doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +231,8 @@ class Gateway(Protocol):
 
     REMEMBERS: timedelta
     """A key may be sent again for this long after its first use; later it might move money anew."""
+    TAKES_CARDS: bool
+    """Whether cards can be kept there and charged."""
 
     def charge(self, request: ChargeRequest) -> ChargeAnswer:
         """Take the money, once per key; the same key again repeats the answer. Raises KeyReused."""
@@ -219,6 +252,10 @@ class Gateway(Protocol):
 
     def look_up_refund(self, request: RefundRequest) -> RefundAnswer | None:
         """What became of the refund with this key; None only if the gateway never received it, for sure."""
+        ...
+
+    def given_back(self, reference: str) -> GivenBack:
+        """The refund as it is now. Raises LookupError when there is none."""
         ...
 
     def charged(self, reference: str) -> Charged:
@@ -245,12 +282,20 @@ class Gateway(Protocol):
         """The card that was entered on that page; None while there is none."""
         ...
 
+    def card(self, reference: str) -> NewMethod | None:
+        """A saved card as it is now, by the gateway's own name for it, as its webhooks have it. Raises LookupError."""
+        ...
+
     def pay_page(self, request: ChargeRequest, return_url: str) -> HostedPage:
         """A page where somebody pays this once, with any card; `request.token` is not looked at."""
         ...
 
     def paid_on(self, account_id: UUID, reference: str) -> ChargeAnswer:
         """What became of that page: ActionRequired while it can still be used, Declined when it was closed unpaid."""
+        ...
+
+    def hosted(self, reference: str) -> Hosted:
+        """Whose page this is, and for what. Raises LookupError when it is none of ours."""
         ...
 
     def forget(self, account_id: UUID, token: str) -> None:
@@ -267,9 +312,14 @@ def offered() -> tuple[str, ...]:
     return tuple(settings.GATEWAYS)
 
 
+def taking_cards() -> tuple[str, ...]:
+    """The names of the offered gateways at which cards can be kept."""
+    return tuple(name for name in offered() if _gateway(name).TAKES_CARDS)
+
+
 def key_of(purpose: str, our_id: UUID | str, attempt: int = 1) -> str:
-    """The idempotency key of an attempt at something of ours; store it before it is sent."""
-    return f"{purpose}:{our_id}:{attempt}"
+    """The idempotency key of an attempt at something of ours; store it before it is sent. Reads one row."""
+    return f"{install_id()}:{purpose}:{our_id}:{attempt}"
 
 
 def remembers(name: str) -> timedelta:
@@ -303,6 +353,11 @@ def look_up_refund(name: str, request: RefundRequest) -> RefundAnswer | None:
     return _money(name, request.idempotency_key, lambda gateway: gateway.look_up_refund(request))
 
 
+def given_back(name: str, reference: str) -> GivenBack:
+    """A refund as it is now. Raises Unreachable, LookupError; RuntimeError inside a database transaction."""
+    return _asked(name, lambda gateway: gateway.given_back(reference))
+
+
 def charged(name: str, reference: str) -> Charged:
     """A charge as it is now. Raises Unreachable, LookupError; RuntimeError inside a database transaction."""
     return _asked(name, lambda gateway: gateway.charged(reference))
@@ -333,6 +388,11 @@ def card_from(name: str, account_id: UUID, reference: str) -> NewMethod | None:
     return _asked(name, lambda gateway: gateway.card_from(account_id, reference))
 
 
+def card(name: str, reference: str) -> NewMethod | None:
+    """A saved card as it is now. Raises Unreachable, LookupError; RuntimeError inside a database transaction."""
+    return _asked(name, lambda gateway: gateway.card(reference))
+
+
 def pay_page(name: str, request: ChargeRequest, return_url: str) -> HostedPage:
     """Open a page where this is paid once. Raises Unreachable; RuntimeError inside a database transaction."""
     return _asked(name, lambda gateway: gateway.pay_page(request, return_url))
@@ -341,6 +401,11 @@ def pay_page(name: str, request: ChargeRequest, return_url: str) -> HostedPage:
 def paid_on(name: str, account_id: UUID, reference: str) -> ChargeAnswer:
     """What became of a page of `pay_page`. Raises RuntimeError inside a database transaction."""
     return _money(name, reference, lambda gateway: gateway.paid_on(account_id, reference))
+
+
+def hosted(name: str, reference: str) -> Hosted:
+    """Whose hosted page this is. Raises Unreachable, LookupError; RuntimeError inside a database transaction."""
+    return _asked(name, lambda gateway: gateway.hosted(reference))
 
 
 def forget(name: str, account_id: UUID, token: str) -> None:
@@ -355,7 +420,7 @@ def event_of(name: str, headers: Mapping[str, str], body: bytes, now: datetime) 
 
 def _money(name: str, key: str, ask: Callable[[Gateway], _Answer]) -> _Answer | Unknown:
     """Where money may have moved, a failure says nothing: it is Unknown."""
-    _refuse_inside_a_transaction()
+    refuse_inside_a_transaction()
     try:
         return ask(_gateway(name))
     except Exception as error:
@@ -364,7 +429,7 @@ def _money(name: str, key: str, ask: Callable[[Gateway], _Answer]) -> _Answer | 
 
 
 def _asked(name: str, ask: Callable[[Gateway], _Answer]) -> _Answer:
-    _refuse_inside_a_transaction()
+    refuse_inside_a_transaction()
     try:
         return ask(_gateway(name))
     except LookupError:
@@ -396,6 +461,7 @@ def _gateway(name: str) -> Gateway:
     return import_string(path)()
 
 
-def _refuse_inside_a_transaction() -> None:
+def refuse_inside_a_transaction() -> None:
+    """Raises RuntimeError inside a database transaction. What speaks to a network says this too, in its own place."""
     if connection.in_atomic_block:
         raise RuntimeError("a gateway must not be called inside a database transaction")

@@ -26,6 +26,8 @@ from tollbook.payments.gateway import (
     Dispute,
     DisputeState,
     GatewayEvent,
+    GivenBack,
+    Hosted,
     HostedPage,
     KeyReused,
     NewMethod,
@@ -96,6 +98,7 @@ class Simulated:
     """The adapter; see `payments.gateway.Gateway`."""
 
     REMEMBERS = timedelta(days=36_500)
+    TAKES_CARDS = True
 
     def charge(self, request: ChargeRequest) -> ChargeAnswer:
         """Pretend to take the money, once per key. Raises KeyReused."""
@@ -131,6 +134,15 @@ class Simulated:
         """What became of the refund with this key; None when there was none."""
         given = _recall(request.account_id, request.idempotency_key, refund=True)
         return None if given is None else Refunded(given.reference, given.amount, given.currency)
+
+    def given_back(self, reference: str) -> GivenBack:
+        """The refund. Raises LookupError."""
+        found = SimulatedCharge.objects.filter(reference=reference, outcome=REFUND).first()
+        if found is None:
+            raise LookupError(f"there is no refund {reference}")
+        answer = Refunded(found.reference, found.amount, found.currency)
+        about = (found.idempotency_key, found.account_id, found.token)
+        return GivenBack(found.reference, *about, found.amount, found.currency, found.created_at, answer)
 
     def charged(self, reference: str) -> Charged:
         """The charge. Raises LookupError."""
@@ -170,6 +182,11 @@ class Simulated:
             return None
         return NewMethod(NAME, card.token, card.brand, card.last4, *EXPIRES)
 
+    def card(self, reference: str) -> NewMethod | None:
+        """The card. Raises LookupError."""
+        card = CARDS[reference]
+        return NewMethod(NAME, card.token, card.brand, card.last4, *EXPIRES)
+
     def pay_page(self, request: ChargeRequest, return_url: str) -> HostedPage:
         """The good card pays at once, and the page leads straight back."""
         self.charge(replace(request, token="sim_4242"))
@@ -179,6 +196,10 @@ class Simulated:
         """What became of the charge behind the page."""
         answer = self.look_up(account_id, reference.removeprefix("paid:"))
         return answer or Declined("page_closed", "The page was closed before it was paid.")
+
+    def hosted(self, reference: str) -> Hosted:
+        """No webhook tells of a page of the simulation, so nobody needs this. Raises LookupError."""
+        raise LookupError(f"there is no page {reference}")
 
     def forget(self, account_id: UUID, token: str) -> None:
         """Nothing is kept of a card."""
