@@ -58,7 +58,7 @@ class Books:
         self._truth = Writer(truth)
         journal = folder / "journal"
         self._restore(journal)
-        self._journal = open(journal, "ab", buffering=0)
+        self._journal = open(journal, "ab", buffering=0)  # noqa: SIM115 - open as long as the process
 
     @contextlib.contextmanager
     def change(self, key: str | None = None, request_id: str | None = None) -> Iterator[Change]:
@@ -116,6 +116,12 @@ class Books:
             if place:
                 yield versions[place - 1][1]
 
+    def advance(self, seconds: float) -> None:
+        """Put the clock forward, and remember that over a kill."""
+        with self.lock:
+            self.clock.advance(seconds)
+            self._note(Change())
+
     def moved(self, change: Change, what: str, thing: Object, amount: int, **more: Any) -> None:
         """Money moves: a line for the truth file."""
         change.money.append({
@@ -128,12 +134,15 @@ class Books:
             self._index(thing)
         if not (change.touched or change.money or change.remembered):
             return
+        self._note(change)
+        change.mark = self._truth.append(change.money)
+
+    def _note(self, change: Change) -> None:
         line = {
             "at": self.clock.now(), "ahead": self.clock.ahead, "objects": list(change.touched.values()),
             "money": change.money, "remembered": change.remembered,
         }
         self._journal.write(json.dumps(line).encode() + b"\n")
-        change.mark = self._truth.append(change.money)
 
     def _index(self, thing: Object, at: float | None = None) -> None:
         if thing["object"] not in SEARCHED:

@@ -72,11 +72,14 @@ def expandable(param: str, value: Any) -> list[str]:
     return paths
 
 
-def endpoint(method: str, path: str, **checks: shapes.Check) -> Callable[[Callable[[Call], Object]], Callable[[Call], Object]]:
+Run = Callable[[Call], Object]
+
+
+def endpoint(method: str, path: str, **checks: shapes.Check) -> Callable[[Run], Run]:
     """Register an endpoint; `{}` in the path stands for an id, a `_` at a check's name makes it required."""
     address = re.compile(re.escape(path).replace(re.escape("{}"), "([A-Za-z0-9_]+)") + "$")
 
-    def register(run: Callable[[Call], Object]) -> Callable[[Call], Object]:
+    def register(run: Run) -> Run:
         ENDPOINTS.append(Endpoint(method, address, checks | {"expand": expandable}, run))
         return run
     return register
@@ -101,9 +104,8 @@ def created_fits(params: dict[str, Any], thing: Object) -> bool:
     """Whether an object lies in the range `created` that the caller named, if any."""
     span = params.get("created", {})
     at = thing["created"]
-    return bool(
-        at >= span.get("gte", at) and at <= span.get("lte", at) and at > span.get("gt", at - 1) and at < span.get("lt", at + 1)
-    )
+    from_, to = max(span.get("gte", at), span.get("gt", at - 1) + 1), min(span.get("lte", at), span.get("lt", at + 1) - 1)
+    return bool(from_ <= at <= to)
 
 
 def matches(call: Call, *names: str) -> Callable[[Object], bool]:

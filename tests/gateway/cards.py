@@ -15,7 +15,9 @@ MESSAGES = {
     "processing_error": "An error occurred while processing your card. Try again in a little bit.",
     "incorrect_number": "Your card number is incorrect.",
     "authentication_required": "Your card was declined. This transaction requires authentication.",
-    "card_velocity_exceeded": "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+    "card_velocity_exceeded": (
+        "Your card was declined for making repeated attempts too frequently or exceeding its amount limit."
+    ),
 }
 
 

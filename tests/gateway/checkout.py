@@ -11,8 +11,8 @@ from tests.gateway.methods import make
 
 OPEN_SECONDS = 24 * 3600
 PRICE = shapes.table(
-    currency_=shapes.currency, unit_amount_=shapes.whole, product_data=shapes.table(name_=shapes.text, description=shapes.text),
-    product=shapes.text,
+    currency_=shapes.currency, unit_amount_=shapes.whole, product=shapes.text,
+    product_data=shapes.table(name_=shapes.text, description=shapes.text),
 )
 ITEMS = shapes.rows(shapes.table(price_data_=PRICE, quantity=shapes.whole))
 

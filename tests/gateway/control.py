@@ -48,7 +48,7 @@ def _told(desk: Desk, reference: str, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _clock(desk: Desk, reference: str, told: dict[str, Any]) -> dict[str, Any]:
-    desk.clock.advance(float(told["advance"]))
+    desk.books.advance(float(told["advance"]))
     return {"now": desk.clock.now()}
 
 

@@ -18,7 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.gateway import charges, checkout, customers, disputes, errors, events, intents, methods, refunds, setups, shapes
+from tests.gateway import (
+    charges,
+    checkout,
+    customers,
+    disputes,
+    errors,
+    events,
+    intents,
+    methods,
+    refunds,
+    setups,
+    shapes,
+)
 from tests.gateway.books import Books, Change, Object
 from tests.gateway.calls import API_VERSION, ENDPOINTS, Call, Endpoint, render
 from tests.gateway.clock import Clock

@@ -1,7 +1,8 @@
 """The fault plan: which request meets which trouble.
 
 Three ways to plan, looked at in this order:
-- by request: `{"kind": ..., "match": {"method": "POST", "path": "/v1/payment_intents", "body": "metadata words"}, "times": 1}`
+- by request: `{"kind": ..., "match": {"method": "POST", "path": "/v1/payment_intents", "body": "words", "key": "..."}}`,
+  once unless `times` says how often (0: always)
 - by ordinal: `{"kind": ..., "ordinal": 7}`: the seventh request that counts since the plan was set
 - by seed and rates: `{"seed": 42, "rates": {"drop_after": 0.1, ...}}`: the same seed meets the same requests with the
   same trouble. `by` says what a request's lot is drawn from: "ordinal", "key" (the idempotency key), or the name of a

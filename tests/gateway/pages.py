@@ -82,7 +82,9 @@ def _back(intent: Object) -> str:
 
 
 def _form(session: Object, error: str) -> Answer:
-    what = "Save a card" if session["mode"] == "setup" else f"Pay {session['amount_total']} {session['currency'].upper()} (minor units)"
+    what = "Save a card"
+    if session["mode"] == "payment":
+        what = f"Pay {session['amount_total']} {session['currency'].upper()} (minor units)"
     told = f"<p class=error role=alert>{escape(error)}</p>" if error else ""
     choices = "".join(
         f"<label><input type=radio name=card value={card.token}{' checked' if place == 0 else ''}> "
@@ -114,6 +116,7 @@ def _go(address: str) -> Answer:
 
 def _page(title: str, content: str, status: int = 200) -> Answer:
     return Answer(status, (
-        f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{escape(title)}</title><style>{LOOK}</style></head>"
-        f"<body><main><h1>{escape(title)}</h1><p>A gateway for tests: no real cards, no real money.</p>{content}</main></body></html>"
+        f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{escape(title)}</title>"
+        f"<style>{LOOK}</style></head><body><main><h1>{escape(title)}</h1>"
+        f"<p>A gateway for tests: no real cards, no real money.</p>{content}</main></body></html>"
     ), {"Content-Type": "text/html; charset=utf-8"})

@@ -71,7 +71,8 @@ class Handler(BaseHTTPRequestHandler):
         head = {
             "Content-Type": "text/html" if kind == "garbled" else "application/json", "Content-Length": str(len(content)),
         } | answer.headers
-        lines = [f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('',))[0]}", *(f"{n}: {v}" for n, v in head.items())]
+        reason = self.responses.get(answer.status, ("",))[0]
+        lines = [f"HTTP/1.1 {answer.status} {reason}", *(f"{name}: {value}" for name, value in head.items())]
         whole = "\r\n".join(lines).encode() + b"\r\n\r\n" + content
         if kind == "half_answer":
             self.wfile.write(whole[:-max(1, len(content) // 2)])

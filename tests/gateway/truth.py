@@ -77,7 +77,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         _drop_half_a_line(path)
         self.written = {movement.id + movement.what for movement in read(path)}
-        self._file = open(path, "ab", buffering=0)
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open as long as the process
         self._count = 0
         self._flushed = 0
         self._flushing = threading.Lock()
