@@ -10,7 +10,7 @@ from django.db import IntegrityError, models, transaction
 from tollbook.accounts.tables import Account, User
 from tollbook.subscriptions.tables import Component
 
-BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us", "tax": Decimal(0), "prefix": "1"}
+BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us", "tax": Decimal(0), "prefix": "1", "is_backup": False}
 OF_THE_ACCOUNT = {"number", "event_id"}  # what people and machines call things by: different in every account
 WRITTEN_BY_OWNER = {"usage_archive", "usage_archived"}
 FILLED = {"wallet_id", "wallet_seq", "balance_before", "balance_after"}  # empty only where money moves past all wallets

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
@@ -56,3 +57,9 @@ class Failing(Simulated):
     def charge(self, request: ChargeRequest) -> ChargeAnswer:
         super().charge(request)
         raise ConnectionResetError("reset by peer")
+
+
+class Forgetful(Deaf):
+    """Hears nothing, and forgets keys after a day, as many do."""
+
+    REMEMBERS = timedelta(hours=24)

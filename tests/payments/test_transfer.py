@@ -15,6 +15,7 @@ from tollbook.invoicing.history import find
 from tollbook.invoicing.issue import Draft, DraftLine, issue
 from tollbook.invoicing.tables import Invoice, Settlement
 from tollbook.ledger.balance import sums
+from tollbook.payments import credit
 from tollbook.payments.tables import Payment
 from tollbook.payments.transfer import record_transfer
 
@@ -53,7 +54,7 @@ def test_the_same_reference_again_changes_nothing(account: Account) -> None:
     assert Settlement.objects.count() == Payment.objects.count() == 1
 
 
-@pytest.mark.parametrize("amount", ["0", "-1", "100.01", "1.001", "NaN"])
+@pytest.mark.parametrize("amount", ["0", "-1", "9999999.00", "1.001", "NaN"])
 def test_an_amount_that_cant_be_paid_is_refused(account: Account, amount: str) -> None:
     invoice = an_invoice(account)
     with pytest.raises(Invalid) as refusal:
@@ -75,6 +76,25 @@ def test_an_invoice_of_another_account_is_not_found(account: Account) -> None:
     invoice = an_invoice(account)
     with pytest.raises(NotFound):
         record_transfer(an_account("contoso"), invoice.number, Decimal(1), "SEPA 1", SYSTEM)
+
+
+def test_what_is_more_than_was_owed_becomes_credit_and_pays_the_next_invoice(account: Account) -> None:
+    invoice = an_invoice(account)
+    record_transfer(account, invoice.number, Decimal(130), "SEPA 1", SYSTEM)
+    assert record_transfer(account, invoice.number, Decimal(130), "SEPA 1", SYSTEM).amount == 130
+    assert (find(account.id, invoice.number).balance, credit.of_account(account.id)) == (0, 30)
+    assert sums(account.id)["credit"] == -30
+    following = an_invoice(account, "20", cause="period:2026-12-01")
+    credit.use_everywhere()
+    assert (find(account.id, following.number).balance, credit.of_account(account.id)) == (0, 10)
+    assert audit([account]) == []
+
+
+def test_a_paid_invoice_takes_no_further_transfer(account: Account) -> None:
+    invoice = an_invoice(account)
+    record_transfer(account, invoice.number, Decimal(100), "SEPA 1", SYSTEM)
+    with pytest.raises(Conflict, match="is paid"):
+        record_transfer(account, invoice.number, Decimal(1), "SEPA 2", SYSTEM)
 
 
 @pytest.mark.parametrize("reference", ["", "  ", "x" * 121])

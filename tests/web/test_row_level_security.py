@@ -20,7 +20,7 @@ from tollbook.wallets.tables import Wallet
 
 # Shared by all accounts and the same for all, or never reached by the portal.
 SHARED = {
-    "credit_type", "component", "operator_switch", "number_series", "worker_beat",
+    "credit_type", "component", "operator_switch", "number_series", "worker_beat", "collection_schedule",
     "account_emailaddress", "account_emailconfirmation", "django_session", "django_migrations", "django_content_type",
     "auth_group", "auth_permission", "auth_group_permissions",
 }  # fmt: skip
@@ -37,6 +37,8 @@ OVER_ACCOUNTS = {
     "hold_by_id": "a platform-wide key names a hold by its id alone",
     "remembered_by_age": "old answers are forgotten, whosever they are",
     "refill_unfinished": "the worker looks for refills to move on",
+    "payment_intent_unfinished": "the worker looks for payments to move on",
+    "refund_unfinished": "the worker looks for refunds to move on",
     "user_email_once": "people sign in by email alone",
     "user_pkey": "users are a shared reference table",
     "user_of_account": "the same",

@@ -259,11 +259,82 @@ FROM (SELECT coalesce(sum(amount), 0) AS total FROM entry WHERE account_id = %(a
 WHERE r.total <> o.total
 
 -- name: clearing_returns_to_zero
--- Whatever a gateway captured has been applied to an invoice: clearing accounts stand at zero.
-SELECT 'ledger account ' || code, format('stands at %%s', sum(amount))
-FROM entry WHERE account_id = %(account_id)s AND code LIKE 'clearing:%%'
-GROUP BY code HAVING sum(amount) <> 0
-ORDER BY code LIMIT 1
+-- Whatever a gateway captured was applied or became credit: clearing accounts stand at zero, but for refunds that are on their way back.
+SELECT 'ledger account ' || coalesce(e.code, r.code), format('stands at %%s; refunds under way are %%s', coalesce(e.total, 0), coalesce(r.total, 0))
+FROM (SELECT code, sum(amount) AS total FROM entry WHERE account_id = %(account_id)s AND code LIKE 'clearing:%%' GROUP BY code) e
+FULL JOIN (SELECT 'clearing:' || p.gateway AS code, sum(f.amount) AS total
+           FROM refund f JOIN payment p ON p.account_id = f.account_id AND p.id = f.payment_id
+           WHERE f.account_id = %(account_id)s AND f.state IN ('decided', 'sending', 'unknown') GROUP BY 1) r ON r.code = e.code
+WHERE coalesce(e.total, 0) <> -coalesce(r.total, 0)
+ORDER BY 1 LIMIT 1
+
+-- name: credit_equals_open_credits
+-- What the books say is credit of the account is the sum of what is left of its payments.
+SELECT 'ledger account credit', format('stands at %%s; what is left of payments sums to %%s', c.total, o.total)
+FROM (SELECT coalesce(sum(amount), 0) AS total FROM entry WHERE account_id = %(account_id)s AND code = 'credit') c,
+     (SELECT coalesce(sum(balance), 0) AS total FROM open_credit WHERE account_id = %(account_id)s) o
+WHERE -c.total <> o.total
+
+-- name: every_payment_is_accounted_for
+-- What was captured is applied to invoices, left as credit, given back, or lost in a dispute, to the last cent.
+SELECT 'payment ' || p.id, format('took %%s; applied %%s, credit %%s, given back %%s, lost in disputes %%s', p.amount, s.total, coalesce(o.balance, 0),
+       f.total, d.total)
+FROM payment p
+LEFT JOIN open_credit o ON o.account_id = p.account_id AND o.payment_id = p.id
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM settlement
+                    WHERE account_id = p.account_id AND payment_id = p.id) s
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM refund
+                    WHERE account_id = p.account_id AND payment_id = p.id AND source IN ('credit', 'invoice') AND state <> 'declined') f
+CROSS JOIN LATERAL (SELECT coalesce(sum(taken), 0) AS total FROM dispute WHERE account_id = p.account_id AND payment_id = p.id) d
+WHERE p.account_id = %(account_id)s AND p.amount <> s.total + coalesce(o.balance, 0) + f.total + d.total
+ORDER BY p.id LIMIT 1
+
+-- name: no_more_goes_back_than_was_captured
+-- Refunds of a payment, wherever they were taken from, and disputes that are open or lost come to no more than the payment.
+SELECT 'payment ' || p.id, format('took %%s; refunds %%s, disputes %%s', p.amount, f.total, d.total)
+FROM payment p
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM refund
+                    WHERE account_id = p.account_id AND payment_id = p.id AND state <> 'declined') f
+CROSS JOIN LATERAL (SELECT coalesce(sum(taken), 0) AS total FROM dispute WHERE account_id = p.account_id AND payment_id = p.id) d
+WHERE p.account_id = %(account_id)s AND f.total + d.total > p.amount
+ORDER BY p.id LIMIT 1
+
+-- name: cash_equals_payments
+-- What the books say a gateway has for us is what it captured less what it gave back, froze, lost and kept as fees.
+SELECT 'ledger account cash:' || coalesce(e.gateway, m.gateway), format('stands at %%s; its payments, refunds and disputes come to %%s',
+       coalesce(e.total, 0), coalesce(m.total, 0))
+FROM (SELECT substr(code, 6) AS gateway, sum(amount) AS total FROM entry
+      WHERE account_id = %(account_id)s AND code LIKE 'cash:%%' GROUP BY 1) e
+FULL JOIN (
+    SELECT gateway, sum(amount) AS total FROM (
+        SELECT gateway, amount FROM payment WHERE account_id = %(account_id)s
+        UNION ALL
+        SELECT p.gateway, -f.amount FROM refund f JOIN payment p ON p.account_id = f.account_id AND p.id = f.payment_id
+        WHERE f.account_id = %(account_id)s AND f.state = 'succeeded'
+        UNION ALL
+        SELECT gateway, -fee - CASE state WHEN 'won' THEN 0 ELSE amount END FROM dispute WHERE account_id = %(account_id)s) moved
+    GROUP BY gateway) m ON m.gateway = e.gateway
+WHERE coalesce(e.total, 0) <> coalesce(m.total, 0)
+ORDER BY 1 LIMIT 1
+
+-- name: frozen_equals_open_disputes
+-- What the books say is frozen is what open disputes are about.
+SELECT 'ledger account ' || coalesce(e.code, d.code), format('stands at %%s; open disputes are about %%s', coalesce(e.total, 0), coalesce(d.total, 0))
+FROM (SELECT code, sum(amount) AS total FROM entry WHERE account_id = %(account_id)s AND code LIKE 'disputed:%%' GROUP BY code) e
+FULL JOIN (SELECT 'disputed:' || gateway AS code, sum(amount) AS total FROM dispute
+           WHERE account_id = %(account_id)s AND state = 'open' GROUP BY gateway) d ON d.code = e.code
+WHERE coalesce(e.total, 0) <> coalesce(d.total, 0)
+ORDER BY 1 LIMIT 1
+
+-- name: payments_match_their_intents
+-- A payment that was asked for and succeeded is in the books with its sum, under the charge's name; no other asked-for payment is.
+SELECT 'payment intent ' || n.id, format('%%s for %%s; payment %%s', n.state, n.amount, p.amount)
+FROM payment_intent n
+LEFT JOIN payment p ON p.account_id = n.account_id AND p.id = n.payment_id AND p.gateway = n.gateway
+     AND p.charge_reference = n.charge_reference
+WHERE n.account_id = %(account_id)s
+  AND CASE WHEN n.state = 'succeeded' THEN p.amount IS DISTINCT FROM n.amount ELSE n.payment_id IS NOT NULL END
+ORDER BY n.id LIMIT 1
 
 -- name: refills_match_charges_and_credits
 -- A refill that succeeded has one payment of its amount, one paid invoice and one credit of its wallet; no other refill has any.
@@ -290,6 +361,8 @@ LEFT JOIN payment p ON p.account_id = c.account_id AND p.gateway = 'simulated' A
 WHERE c.account_id = %(account_id)s AND c.outcome = 'succeeded' AND p.amount IS DISTINCT FROM c.amount
   AND NOT EXISTS (SELECT FROM refill r WHERE r.account_id = c.account_id AND r.state IN ('charging', 'unknown')
                   AND c.idempotency_key LIKE '%%' || r.id || '%%')
+  AND NOT EXISTS (SELECT FROM payment_intent n WHERE n.account_id = c.account_id AND n.state IN ('charging', 'unknown', 'action_required')
+                  AND c.idempotency_key LIKE '%%' || n.id || '%%')
 ORDER BY c.reference LIMIT 1
 
 -- name: numbers_are_dense

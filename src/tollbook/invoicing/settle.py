@@ -37,6 +37,7 @@ class _Facts:
     gateway: str
     paid: Decimal
     used: Decimal
+    here: Decimal
     known: Decimal | None
 
 
@@ -49,30 +50,81 @@ def lock_settlements(account_id: UUID) -> None:
         cursor.execute(SQL["lock_account"], {"account_id": account_id})
 
 
-def settle(account_id: UUID, invoice_id: UUID, payment_id: UUID, amount: Decimal) -> Decimal:
+def settle(
+    account_id: UUID, invoice_id: UUID, payment_id: UUID, amount: Decimal, cause: str = "", out_of: str = ""
+) -> Decimal:
     """Take `amount` of a payment off what is owed on an invoice; answers the new balance, in the invoice's currency.
 
     Transaction: the caller's, required. Locks: the account's row (settlements of an account take turns), then the open
-    balance. Posts Dr clearing:<gateway>, Cr receivable. Repeating a settlement with the same amount changes nothing.
-    Raises NotFound, Invalid (amount not positive or too fine, other currency), Overpaid and SettledOtherwise.
+    balance. Posts Dr clearing:<gateway> (or `out_of`, where the money waited since), Cr receivable. Repeating a settlement
+    with the same amount and cause changes nothing. Raises NotFound, Invalid (amount not positive or too fine, other
+    currency), Overpaid and SettledOtherwise.
     """
-    wanted = {"account_id": account_id, "invoice_id": invoice_id, "payment_id": payment_id, "amount": amount}
+    facts = _facts(account_id, invoice_id, payment_id, cause)
+    if facts.known == amount:
+        return facts.balance
+    _check(facts, amount)
+    sides = [Side(out_of or f"clearing:{facts.gateway}", amount), Side("receivable", -amount)]
+    return _move(account_id, invoice_id, payment_id, facts, amount, cause, sides)
+
+
+def take_back(
+    account_id: UUID, invoice_id: UUID, payment_id: UUID, amount: Decimal, cause: str, into: str
+) -> Decimal:
+    """The reverse: `amount` > 0 of what this payment settled is owed again; answers the new balance.
+
+    For money that goes back to who paid it. Transaction and locks as `settle`. Posts Dr receivable, Cr `into`, where the
+    money is then. The same cause again changes nothing. Raises NotFound, Overpaid (more than it settled there),
+    SettledOtherwise.
+    """
+    facts = _facts(account_id, invoice_id, payment_id, cause)
+    if facts.known == -amount:
+        return facts.balance
+    if facts.known is not None or amount <= 0:
+        raise SettledOtherwise(f"{facts.known} of this payment was moved on {facts.number} before, for this cause.")
+    if amount > facts.here:
+        raise Overpaid(f"{facts.here} of this payment is applied to {facts.number}; {amount} is more.")
+    return _move(
+        account_id, invoice_id, payment_id, facts, -amount, cause, [Side("receivable", amount), Side(into, -amount)]
+    )
+
+
+def _facts(account_id: UUID, invoice_id: UUID, payment_id: UUID, cause: str) -> _Facts:
     lock_settlements(account_id)
+    wanted = {"account_id": account_id, "invoice_id": invoice_id, "payment_id": payment_id, "cause": cause}
     with connection.cursor() as cursor:
         cursor.execute(SQL["look"], wanted)
         found = cursor.fetchone()
-        if found is None:
-            raise NotFound("There is no such invoice or no such payment.")
-        facts = _Facts(*found)
-        if facts.known == amount:
-            return facts.balance
-        _check(facts, amount)
-        cursor.execute(SQL["take_off"], wanted)
+    if found is None:
+        raise NotFound("There is no such invoice or no such payment.")
+    return _Facts(*found)
+
+
+def _move(
+    account_id: UUID,
+    invoice_id: UUID,
+    payment_id: UUID,
+    facts: _Facts,
+    amount: Decimal,
+    cause: str,
+    sides: list[Side],
+) -> Decimal:
+    row = {
+        "account_id": account_id,
+        "id": new_id(),
+        "invoice_id": invoice_id,
+        "payment_id": payment_id,
+        "amount": amount,
+        "cause": cause,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["take_off"], row)
         [balance] = cursor.fetchone()
-        settlement_id = new_id()
-        cursor.execute(SQL["insert_settlement"], {**wanted, "id": settlement_id})
-    _post(account_id, settlement_id, facts, amount)
-    return balance
+        cursor.execute(SQL["insert_settlement"], row)
+    what = f"Payment of {facts.number}" if amount > 0 else f"{facts.number} is owed again"
+    post(account_id, facts.currency, [Movement(new_id(), "settlement", str(row["id"]), sides, what)])
+    wake.tell(account_id)
+    return Decimal(balance)
 
 
 def _check(facts: _Facts, amount: Decimal) -> None:
@@ -88,10 +140,3 @@ def _check(facts: _Facts, amount: Decimal) -> None:
         raise Overpaid(f"{facts.balance} is owed on {facts.number}; {amount} is more.", owed=str(facts.balance))
     if amount > facts.paid - facts.used:
         raise Overpaid(f"{facts.paid - facts.used} is left of this payment; {amount} is more.")
-
-
-def _post(account_id: UUID, settlement_id: UUID, facts: _Facts, amount: Decimal) -> None:
-    sides = [Side(f"clearing:{facts.gateway}", amount), Side("receivable", -amount)]
-    movement = Movement(new_id(), "settlement", str(settlement_id), sides, f"Payment of {facts.number}")
-    post(account_id, facts.currency, [movement])
-    wake.tell(account_id)

@@ -8,9 +8,12 @@ SELECT open_balance.number, open_balance.balance, invoice.currency AS invoice_cu
        payment.gateway, payment.amount,
        (SELECT coalesce(sum(settlement.amount), 0) FROM settlement
         WHERE settlement.account_id = %(account_id)s AND settlement.payment_id = %(payment_id)s) AS used,
+       (SELECT coalesce(sum(settlement.amount), 0) FROM settlement
+        WHERE settlement.account_id = %(account_id)s AND settlement.invoice_id = %(invoice_id)s
+          AND settlement.payment_id = %(payment_id)s) AS here,
        (SELECT settlement.amount FROM settlement
         WHERE settlement.account_id = %(account_id)s AND settlement.invoice_id = %(invoice_id)s
-          AND settlement.payment_id = %(payment_id)s) AS known
+          AND settlement.payment_id = %(payment_id)s AND settlement.cause = %(cause)s) AS known
 FROM open_balance
 JOIN invoice ON invoice.account_id = open_balance.account_id AND invoice.id = open_balance.invoice_id
 JOIN payment ON payment.account_id = open_balance.account_id AND payment.id = %(payment_id)s
@@ -24,6 +27,6 @@ WHERE account_id = %(account_id)s AND invoice_id = %(invoice_id)s AND balance >=
 RETURNING balance
 
 -- name: insert_settlement
--- Says which part of which payment it was, once per invoice and payment.
-INSERT INTO settlement (account_id, id, invoice_id, payment_id, amount, settled_at)
-VALUES (%(account_id)s, %(id)s, %(invoice_id)s, %(payment_id)s, %(amount)s, clock_timestamp())
+-- Says which part of which payment it was and why, once per invoice, payment and cause.
+INSERT INTO settlement (account_id, id, invoice_id, payment_id, amount, settled_at, cause)
+VALUES (%(account_id)s, %(id)s, %(invoice_id)s, %(payment_id)s, %(amount)s, clock_timestamp(), %(cause)s)

@@ -142,7 +142,11 @@ class OpenBalance(models.Model):
 
 
 class Settlement(models.Model):
-    """A part of a payment applied to an invoice. Append-only."""
+    """A part of a payment applied to an invoice, or (below zero) taken back from it. Append-only.
+
+    `cause` tells parts of one payment on one invoice apart: empty for the payment itself, else what moved it later, such as
+    `credit:<id>`, `refund:<id>` or `dispute:<id>`.
+    """
 
     pk = models.CompositePrimaryKey("account_id", "id")
     account_id = models.UUIDField()
@@ -151,12 +155,13 @@ class Settlement(models.Model):
     payment_id = models.UUIDField()
     amount = models.DecimalField(**MONEY)
     settled_at = models.DateTimeField()
+    cause = models.CharField(max_length=60, default="", blank=True)
 
     class Meta:
         db_table = "settlement"
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "invoice_id", "payment_id"], name="settled_once"),
-            models.CheckConstraint(condition=models.Q(amount__gt=0), name="settlement_positive"),
+            models.UniqueConstraint(fields=["account_id", "invoice_id", "payment_id", "cause"], name="settled_once"),
+            models.CheckConstraint(condition=~models.Q(amount=0), name="settlement_moves_something"),
         ]
         indexes = [models.Index(fields=["account_id", "payment_id"], name="settlement_of_payment")]
 

@@ -9,5 +9,13 @@ manual       bank transfers that staff recorded, in the port's words
 method       an account's cards: add, choose the default, remove
 receive      a captured charge becomes a payment in the books, once
 transfer     a bank transfer that a person saw arrive: received and applied to its invoice, once
+attempts     how often a card was tried, over everything it is charged for
+intent       a wish to have an invoice paid by card: committed first, checked again when money would move
+captured     a gateway's answer about it becomes what it means, once
+collect      payments moved on step by step, asked for by a person or by the schedule
+dunning      when invoices are charged by themselves, and which need a person
+credit       account credit: what was paid and is not needed yet
+refund       money given back, never more than was captured
+dispute      a payment that is contested: frozen, lost, won
 applied      the payments behind an invoice: when, with what, by whom
 """

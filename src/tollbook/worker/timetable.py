@@ -6,6 +6,7 @@ from threading import Event
 
 from tollbook.accounts.remember import forget_old
 from tollbook.invoicing.run import bill
+from tollbook.payments import collect, refund
 from tollbook.refills.run import run_due
 from tollbook.usage.fold import fold_waiting
 from tollbook.wallets.hold import expire_due
@@ -34,6 +35,11 @@ def bill_periods(stop: Event) -> int:
     return len(bill(stop=stop).issued)
 
 
+def move_payments(stop: Event) -> int:
+    """Invoices to be charged, payments and refunds to be asked about, credit to be used."""
+    return collect.run_due(stop) + refund.run_due(stop)
+
+
 def forget_answers(stop: Event) -> int:
     """Forget answers to machines that are too old to be asked for again."""
     return forget_old()
@@ -46,6 +52,7 @@ def beat(stop: Event) -> int:
 
 JOBS = (
     Job("refills", 1, run_due, woken=True),
+    Job("payments", 2, move_payments, woken=True),
     Job("holds", 5, expire_holds),
     Job("rollups", 2, fold_waiting),
     Job("billing", 15 * 60, bill_periods),
