@@ -26,6 +26,7 @@ PREFIXES = {
     "payment_intent": "pi", "charge": "ch", "customer": "cus", "payment_method": "pm", "setup_intent": "seti",
     "checkout.session": "cs_test", "refund": "re", "dispute": "du", "event": "evt", "balance_transaction": "txn",
 }
+WITHOUT_LIVEMODE = ("refund", "balance_transaction")
 SEARCHED = ("payment_intent", "charge", "customer")
 
 
@@ -72,11 +73,11 @@ class Books:
         self._truth.wait(change.mark)
 
     def new(self, change: Change, kind: str, content: Object) -> Object:
-        """Keep a new object: an id, the kind, the instant and `livemode` are added."""
-        thing = {
-            "id": f"{PREFIXES[kind]}_{secrets.token_hex(12)}", "object": kind, "created": self.clock.second(),
-            "livemode": False,
-        } | content
+        """Keep a new object: an id, the kind, the instant and, where it belongs, `livemode` are added."""
+        reference = f"{PREFIXES[kind]}_{secrets.token_hex(12)}"
+        thing: Object = {"id": reference, "object": kind, "created": self.clock.second()} | content
+        if kind not in WITHOUT_LIVEMODE:
+            thing["livemode"] = False
         self.kinds.setdefault(kind, []).append(thing["id"])
         self.objects[thing["id"]] = thing
         change.created.append(thing)

@@ -62,7 +62,7 @@ def begin(call: Call, charge: Object, reason: str, amount: int | None = None) ->
         raise refused(f"Charge {charge['id']} cannot be disputed.")
     amount = amount or charge["amount_captured"] - charge["amount_refunded"]
     dispute = call.books.new(call.change, "dispute", {
-        "amount": amount, "balance_transaction": None, "balance_transactions": [], "charge": charge["id"],
+        "amount": amount, "balance_transactions": [], "charge": charge["id"],
         "currency": charge["currency"], "enhanced_eligibility_types": [], "evidence": {},
         "evidence_details": {
             "due_by": call.books.clock.second() + DAYS_TO_ANSWER * 86_400, "enhanced_eligibility": {},

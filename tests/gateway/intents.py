@@ -132,7 +132,7 @@ def new(call: Call, params: dict[str, Any]) -> Object:
         "payment_method": None, "payment_method_options": {},
         "payment_method_types": params.get("payment_method_types", ["card"]), "processing": None,
         "receipt_email": params.get("receipt_email"), "review": None,
-        "setup_future_usage": params.get("setup_future_usage"), "shipping": None, "source": None,
+        "setup_future_usage": params.get("setup_future_usage"), "shipping": None,
         "statement_descriptor": params.get("statement_descriptor"),
         "statement_descriptor_suffix": params.get("statement_descriptor_suffix"),
         "status": "requires_payment_method", "transfer_data": None, "transfer_group": None,
