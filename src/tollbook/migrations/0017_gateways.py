@@ -28,7 +28,7 @@ STATEMENTS = [
     *_guard("charge_told", "SELECT, INSERT", "SELECT"),
     f"GRANT SELECT, INSERT, DELETE, UPDATE (due_at, tries, done_at, outcome) ON gateway_event TO {ENGINE}",
     f"GRANT SELECT ON installation TO {ENGINE}",
-    f"GRANT UPDATE (is_backup, token, expires_month, expires_year) ON payment_method TO {ENGINE}",
+    f"GRANT UPDATE (is_backup, last4, expires_month, expires_year) ON payment_method TO {ENGINE}",
     "INSERT INTO installation (id, made_at) VALUES (gen_random_uuid(), now())",
 ]
 EVENT = [
