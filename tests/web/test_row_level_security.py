@@ -21,14 +21,18 @@ from tollbook.wallets.tables import Wallet
 # Shared by all accounts and the same for all, or never reached by the portal.
 SHARED = {
     "credit_type", "component", "operator_switch", "number_series", "worker_beat", "collection_schedule",
+    "installation", "gateway_event",
     "account_emailaddress", "account_emailconfirmation", "django_session", "django_migrations", "django_content_type",
     "auth_group", "auth_permission", "auth_group_permissions",
 }  # fmt: skip
-UNREACHABLE = {"api_key", "number_series", "simulated_charge", "django_session", "account_emailaddress"}
+UNREACHABLE = {
+    "api_key", "number_series", "simulated_charge", "django_session", "account_emailaddress", "gateway_customer",
+    "gateway_event", "installation",
+}  # fmt: skip
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
     "settlement", "invoice_file", "payment", "simulated_charge", "usage_archive", "usage_archived",
-    "usage_reversal",
+    "usage_reversal", "gateway_customer", "charge_told",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
 OVER_ACCOUNTS = {
@@ -39,6 +43,10 @@ OVER_ACCOUNTS = {
     "refill_unfinished": "the worker looks for refills to move on",
     "payment_intent_unfinished": "the worker looks for payments to move on",
     "refund_unfinished": "the worker looks for refunds to move on",
+    "gateway_event_pkey": "whose a webhook is, is not known when it comes",
+    "gateway_event_waiting": "the worker takes up what gateways told",
+    "gateway_event_done": "the worker forgets what was done long ago",
+    "installation_pkey": "one row for all",
     "user_email_once": "people sign in by email alone",
     "user_pkey": "users are a shared reference table",
     "user_of_account": "the same",

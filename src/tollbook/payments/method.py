@@ -1,4 +1,4 @@
-"""An account's cards: add, choose the default and the backup, remove. No card number comes here: a gateway's token stands for it."""
+"""An account's cards: add, choose the default and the backup, remove. Numbers never come here, only a gateway's tokens."""
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
