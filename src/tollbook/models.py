@@ -1,6 +1,7 @@
 """Gathers the models of the domain packages for Django, which looks for them here. Nothing else imports this module."""
 
 from tollbook.accounts import tables as accounts
+from tollbook.alerts import tables as alerts
 from tollbook.invoicing import tables as invoicing
 from tollbook.ledger import tables as ledger
 from tollbook.payments import tables as payments
@@ -12,5 +13,6 @@ from tollbook.wallets import tables as wallets
 from tollbook.worker import tables as worker
 
 __all__ = [
-    "accounts", "invoicing", "ledger", "payments", "rating", "refills", "subscriptions", "usage", "wallets", "worker",
+    "accounts", "alerts", "invoicing", "ledger", "payments", "rating", "refills", "subscriptions", "usage", "wallets",
+    "worker",
 ]  # fmt: skip

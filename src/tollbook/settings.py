@@ -11,6 +11,11 @@ TOLLBOOK_HOSTS            host names served, comma-separated (default: loopback 
 TOLLBOOK_TLS              "on" behind a TLS proxy: secure cookies, HSTS, trusted X-Forwarded-Proto
 TOLLBOOK_MAIL             smtp://user:password@host:port (smtps:// for TLS from the start); without it no mail is sent
 TOLLBOOK_MAIL_FROM        the sender of mail (default: the operator's email)
+TOLLBOOK_URL              how people reach this installation, for links in mail (default: http(s):// and the first host)
+TOLLBOOK_WEBHOOK_KEY      secrets of webhook endpoints are derived from it (default: the secret key); a new one ends them all
+TOLLBOOK_WEBHOOK_NETWORKS private networks that webhooks may go to all the same, such as 10.1.2.0/24 (default: none)
+TOLLBOOK_WEBHOOK_PORTS    ports that webhooks may go to, or * (default: 443,8443)
+TOLLBOOK_WEBHOOK_HTTP     "on" lets webhooks go to http:// addresses, too
 TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT,
                           PAYMENT_INSTRUCTIONS, LOGO (an SVG file for invoices: shapes only, at most 32 KB)
 TOLLBOOK_LATE_DAYS        how many days late a usage event may be sent (default 35); staff may import older ones
@@ -237,6 +242,13 @@ EMAIL_USE_SSL = _MAIL.scheme == "smtps"
 EMAIL_USE_TLS = not EMAIL_USE_SSL and bool(_MAIL.username)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("TOLLBOOK_MAIL_FROM") or OPERATOR["email"] or "tollbook@localhost"
+
+PUBLIC_URL = os.environ.get("TOLLBOOK_URL") or f"{'https' if TLS else 'http'}://{ALLOWED_HOSTS[0]}"
+WEBHOOK_KEY = os.environ.get("TOLLBOOK_WEBHOOK_KEY") or SECRET_KEY
+WEBHOOK_NETWORKS = [text.strip() for text in os.environ.get("TOLLBOOK_WEBHOOK_NETWORKS", "").split(",") if text.strip()]
+_PORTS = os.environ.get("TOLLBOOK_WEBHOOK_PORTS", "443,8443").strip()
+WEBHOOK_PORTS: set[int] | str = "*" if _PORTS == "*" else {int(port) for port in _PORTS.split(",")}
+WEBHOOK_HTTP = os.environ.get("TOLLBOOK_WEBHOOK_HTTP", "").lower() in _ON
 
 LOGGING = {
     "version": 1,

@@ -21,7 +21,7 @@ from tollbook.wallets.tables import Wallet
 # Shared by all accounts and the same for all, or never reached by the portal.
 SHARED = {
     "credit_type", "component", "operator_switch", "number_series", "worker_beat", "collection_schedule",
-    "installation", "gateway_event",
+    "installation", "gateway_event", "alert_cursor",
     "account_emailaddress", "account_emailconfirmation", "django_session", "django_migrations", "django_content_type",
     "auth_group", "auth_permission", "auth_group_permissions",
 }  # fmt: skip
@@ -32,7 +32,7 @@ UNREACHABLE = {
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
     "settlement", "invoice_file", "payment", "simulated_charge", "usage_archive", "usage_archived",
-    "usage_reversal", "gateway_customer", "charge_told",
+    "usage_reversal", "gateway_customer", "charge_told", "alert_notice",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
 OVER_ACCOUNTS = {
@@ -47,6 +47,9 @@ OVER_ACCOUNTS = {
     "gateway_event_waiting": "the worker takes up what gateways told",
     "gateway_event_done": "the worker forgets what was done long ago",
     "installation_pkey": "one row for all",
+    "refill_finished": "the worker looks for refills to tell about",
+    "invoice_issued": "the worker looks for invoices to tell about",
+    "alert_delivery_due": "the worker looks for what is to be sent",
     "user_email_once": "people sign in by email alone",
     "user_pkey": "users are a shared reference table",
     "user_of_account": "the same",

@@ -68,6 +68,7 @@ class Invoice(models.Model):
         indexes = [
             models.Index(fields=["account_id", "-issued_on", "-sequence"], name="invoice_newest_first"),
             models.Index(fields=["account_id", "sequence"], name="invoice_by_number"),
+            models.Index(fields=["issued_at"], name="invoice_issued"),
         ]
 
 

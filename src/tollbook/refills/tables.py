@@ -101,6 +101,7 @@ class Refill(models.Model):
                 condition=models.Q(state__in=["decided", "charging", "unknown", "action_required"]),
                 name="refill_unfinished",
             ),
+            models.Index(fields=["finished_at"], name="refill_finished"),
         ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from tollbook.accounts.remember import forget_old
+from tollbook.alerts import deliver, notify
 from tollbook.invoicing.run import bill
 from tollbook.payments import collect, refund
 from tollbook.refills.run import run_due
@@ -45,6 +46,11 @@ def forget_answers(stop: Event) -> int:
     return forget_old()
 
 
+def forget_deliveries(stop: Event) -> int:
+    """Forget what was sent long ago, and what became of it."""
+    return deliver.forget_old()
+
+
 def beat(stop: Event) -> int:
     """Nothing: that it ran to its end is written down, and says that a worker is alive."""
     return 0
@@ -55,7 +61,10 @@ JOBS = (
     Job("payments", 2, move_payments, woken=True),
     Job("holds", 5, expire_holds),
     Job("rollups", 2, fold_waiting),
+    Job("alerts", 3, notify.look),
+    Job("deliveries", 2, deliver.send_due),
     Job("billing", 15 * 60, bill_periods),
     Job("answers", 60 * 60, forget_answers),
+    Job("old deliveries", 60 * 60, forget_deliveries),
     Job("beat", 5, beat),
 )

@@ -1,0 +1,86 @@
+"""A notice as a message, in text and HTML, and its way through the operator's mail server."""
+
+import smtplib
+from email.headerregistry import Address
+from email.utils import parseaddr
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import connection
+from django.template.loader import render_to_string
+
+from tollbook.accounts.tables import Account
+from tollbook.alerts import words
+from tollbook.alerts.post import Answer
+from tollbook.alerts.tables import Notice
+
+PERMANENT = (500, 599)
+
+
+def compose(notice: Notice, account: Account | None, to: str, delivery_id: UUID) -> EmailMultiAlternatives:
+    """The message. Its id is the delivery's: sent twice, mail programs show it once."""
+    said = words.message(notice, words.reader_of(account))
+    context = {
+        "said": said,
+        "sentences": [sentence for sentence in said.sentences if sentence],
+        "address": words.address(said.path),
+        "choose": words.address("/billing/alerts/" if account else "/desk/alerts/"),
+        "account": account,
+        "operator": settings.OPERATOR,
+    }
+    domain = _domain(parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+    message = EmailMultiAlternatives(
+        subject=_one_line(f"{said.title} · {account.name}" if account else said.title),
+        body=render_to_string("tollbook/mail/notice.txt", context),
+        to=[to],
+        headers={"Message-ID": f"<{delivery_id}@{domain}>", "Auto-Submitted": "auto-generated"},
+    )
+    message.attach_alternative(render_to_string("tollbook/mail/notice.html", context), "text/html")
+    return message
+
+
+def send(message: EmailMultiAlternatives) -> Answer:
+    """Hand the message to the mail server; never raises for what that does. `status` is SMTP's code; 250 when it was taken.
+    Raises RuntimeError inside a transaction."""
+    if connection.in_atomic_block:
+        raise RuntimeError("mail must not be sent inside a database transaction")
+    if not settings.EMAIL_HOST:
+        return Answer(550, "No mail server is set up, so no mail is sent.")
+    try:
+        message.send()
+    except smtplib.SMTPRecipientsRefused as refused:
+        code, said = next(iter(refused.recipients.values()))
+        return Answer(code, "The mail server refused this address.", _text(said))
+    except smtplib.SMTPResponseException as refused:
+        return Answer(refused.smtp_code, "The mail server refused the message.", _text(refused.smtp_error))
+    except (smtplib.SMTPException, OSError) as error:
+        return Answer(None, f"The mail server could not be reached: {type(error).__name__}.")
+    return Answer(250, "The mail server took it.")
+
+
+def is_permanent(answer: Answer) -> bool:
+    """Whether trying again could change nothing."""
+    return answer.status is not None and PERMANENT[0] <= answer.status <= PERMANENT[1]
+
+
+def was_taken(answer: Answer) -> bool:
+    """Whether the mail server has it now."""
+    return answer.status is not None and 200 <= answer.status < 300
+
+
+def _text(said: bytes | str) -> str:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:500]
+
+
+def _domain(address: str) -> str:
+    try:
+        return Address(addr_spec=address).domain or "localhost"
+    except ValueError:
+        return "localhost"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+

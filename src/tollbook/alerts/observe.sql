@@ -1,0 +1,69 @@
+-- name: refills_finished
+-- Refills that ended since, and were not told yet; the anti-join lets the same stretch be read again, since a commit may come later than the time it carries.
+SELECT r.account_id, r.id, r.state, r.finished_at, r.amount, r.currency, r.outcome, r.automatic, w.type_code, t.name, w.paid + w.granted, i.number
+FROM refill r
+JOIN wallet w ON w.account_id = r.account_id AND w.id = r.wallet_id
+JOIN credit_type t ON t.code = w.type_code
+LEFT JOIN invoice i ON i.account_id = r.account_id AND i.id = r.invoice_id
+WHERE r.finished_at > %(since)s AND r.state IN ('succeeded', 'declined')
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = r.account_id AND n.kind = 'refill.' || r.state
+                  AND n.subject = 'refill/' || r.id AND n.crossing = '')
+ORDER BY r.finished_at
+LIMIT %(limit)s
+
+-- name: refills_waiting
+-- Refills that wait for the card's holder (told to the account), or of which nobody knows after an hour (told to the operator).
+SELECT r.account_id, r.id, r.state, coalesce(r.charging_at, r.decided_at), r.amount, r.currency, r.outcome, r.automatic, w.type_code, t.name, w.paid + w.granted, NULL::text
+FROM refill r
+JOIN wallet w ON w.account_id = r.account_id AND w.id = r.wallet_id
+JOIN credit_type t ON t.code = w.type_code
+WHERE r.decided_at > %(began)s
+  AND (r.state = 'action_required' AND NOT EXISTS (
+           SELECT FROM alert_notice n WHERE n.account_id = r.account_id AND n.kind = 'refill.action_required'
+           AND n.subject = 'refill/' || r.id AND n.crossing = '')
+       OR r.state = 'unknown' AND r.charging_at < clock_timestamp() - interval '1 hour' AND NOT EXISTS (
+           SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'refill.unresolved'
+           AND n.subject = 'refill/' || r.id AND n.crossing = ''))
+ORDER BY r.decided_at
+LIMIT %(limit)s
+
+-- name: stops
+-- Wallets whose refills are stopped and which were not told so yet; a new beginning of the same stop is a new one.
+SELECT s.account_id, s.wallet_id, s.code, s.reason, s.since_at, s.until_at, w.type_code, t.name, w.currency, w.paid + w.granted
+FROM refill_stop s
+JOIN wallet w ON w.account_id = s.account_id AND w.id = s.wallet_id
+JOIN credit_type t ON t.code = w.type_code
+WHERE s.since_at > %(began)s AND s.code <> ALL(%(quiet)s::text[])
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = s.account_id AND n.kind = 'refill.stopped'
+                  AND n.subject = 'wallet/' || s.wallet_id || '/' || s.code
+                  AND n.crossing = to_char(s.since_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'))
+ORDER BY s.since_at
+LIMIT %(limit)s
+
+-- name: invoices
+-- Invoices issued since, and not told yet.
+SELECT i.account_id, i.id, i.number, i.kind, i.total, i.currency, i.issued_on, i.due_on, i.issued_at, o.balance
+FROM invoice i
+JOIN open_balance o ON o.account_id = i.account_id AND o.invoice_id = i.id
+WHERE i.issued_at > %(since)s
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = i.account_id AND n.kind = 'invoice.issued'
+                  AND n.subject = 'invoice/' || i.id AND n.crossing = '')
+ORDER BY i.issued_at
+LIMIT %(limit)s
+
+-- name: cards
+-- Cards whose last day is 30 days away or less, and again 7 days: the nearer of the two that was not told yet.
+SELECT c.account_id, c.id, c.brand, c.last4, c.is_default, c.last_on, c.step
+FROM (
+    SELECT m.*, CASE WHEN m.last_on - m.today <= 7 THEN '7' ELSE '30' END AS step
+    FROM (
+        SELECT p.*, (make_date(p.expires_year, p.expires_month, 1) + interval '1 month' - interval '1 day')::date AS last_on,
+               (statement_timestamp() AT TIME ZONE a.timezone)::date AS today
+        FROM payment_method p JOIN account a ON a.id = p.account_id
+        WHERE p.removed_at IS NULL AND p.expires_month BETWEEN 1 AND 12 AND p.expires_year BETWEEN 2000 AND 9999
+    ) AS m
+    WHERE m.last_on - m.today BETWEEN 0 AND 30
+) AS c
+WHERE NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = c.account_id AND n.kind = 'card.expiring'
+                  AND n.subject = 'card/' || c.id AND n.crossing = c.last_on || '/' || c.step)
+LIMIT %(limit)s

@@ -1,0 +1,154 @@
+"""Who gets which mail: the account's users by what they may read, and additional addresses.
+
+Without a choice of their own, users get what belongs to the areas that they may change, and the account's billing address
+gets invoices and failed payments. A choice adds and removes kinds, but never gives a user what they may not read: rights are
+looked at whenever something is told.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from tollbook.accounts import access
+from tollbook.accounts.audit import OPERATOR_ID, Actor, note
+from tollbook.accounts.tables import Account, User
+from tollbook.alerts import kinds
+from tollbook.alerts.tables import Recipient
+from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.postgres.ids import new_id
+
+MOST_ADDRESSES = 20
+BILLING_ADDRESS_GETS = ("payment.failed", "invoice.issued")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One address and what it gets. `usual`: nobody chose. `id` is the choice's, `user` whose address it is; the account's
+    billing address and the operator's own have neither until somebody chooses for them. `may_get`: what may be chosen."""
+
+    address: str
+    kinds: tuple[str, ...]
+    usual: bool
+    may_get: tuple[str, ...]
+    id: UUID | None = None
+    user: User | None = None
+
+
+def of_account(account: Account) -> list[Told]:
+    """Everybody who gets, or could get, mail about the account: its active users by address, then other addresses."""
+    rows = list(Recipient.objects.filter(account_id=account.id))
+    by_user = {row.user_id: row for row in rows if row.user_id}
+    users = User.objects.defer("password").filter(account_id=account.id, is_active=True).order_by("email")
+    told = [_user(user, by_user.get(user.id)) for user in users]
+    others = [_address(row) for row in rows if row.user_id is None]
+    return told + _with_usual(others, account.billing_email, BILLING_ADDRESS_GETS, {one.address.lower() for one in told})
+
+
+def of_operator() -> list[Told]:
+    """The addresses that get mail about the operator's matters; its own address without anybody's choice."""
+    rows = [_address(row) for row in Recipient.objects.filter(account_id=OPERATOR_ID)]
+    return _with_usual(rows, settings.OPERATOR["email"], tuple(kinds.OF_OPERATOR), set())
+
+
+def addresses(account: Account | None, kind: str) -> list[str]:
+    """Who gets mail about this kind now, each address once; of the operator without an account."""
+    told = of_account(account) if account else of_operator()
+    return list({one.address.lower(): one.address for one in told if kind in one.kinds}.values())
+
+
+def choose(account: Account, user_id: UUID, wanted: Collection[str], actor: Actor) -> None:
+    """Let a user of the account get mail about these kinds and no others. Own transaction or the caller's; audited.
+
+    Kinds that the user may not read are left out. Raises NotFound.
+    """
+    user = User.objects.defer("password").filter(account_id=account.id, id=user_id).first()
+    if user is None:
+        raise NotFound("There is no such user in this account.")
+    _store(account.id, user.email, _readable(user, wanted), actor, user_id)
+
+
+def choose_address(account_id: UUID, address: str, wanted: Collection[str], actor: Actor) -> None:
+    """Let an additional address get mail about these kinds. Own transaction or the caller's; audited. Raises Invalid, and
+    Conflict when the address is a user's, whose own choice counts."""
+    address = address.strip()
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise Invalid("Write an email address, such as billing@example.com.", field="address") from None
+    if User.objects.filter(account_id=account_id, email__iexact=address, is_active=True).exists():
+        raise Conflict("This is a user of the account; choose what they get in their own row.", field="address")
+    others = Recipient.objects.filter(account_id=account_id, user_id__isnull=True).exclude(address__iexact=address)
+    if others.count() >= MOST_ADDRESSES:
+        raise Conflict(f"There are {MOST_ADDRESSES} additional addresses already.", field="address")
+    _store(account_id, address, kinds.listed(account_id, list(wanted)), actor, None)
+
+
+def find(account_id: UUID, id: UUID) -> Recipient:
+    """The choice for an additional address. Raises NotFound."""
+    row = Recipient.objects.filter(account_id=account_id, id=id, user_id__isnull=True).first()
+    if row is None:
+        raise NotFound("There is no such address.")
+    return row
+
+
+def remove(account_id: UUID, id: UUID, actor: Actor) -> None:
+    """Send nothing more to an additional address. Own transaction or the caller's; audited. Raises NotFound."""
+    row = find(account_id, id)
+    with transaction.atomic():
+        if Recipient.objects.filter(account_id=account_id, id=id).delete()[0]:
+            note(account_id, actor, "alert.remove_address", f"alerts/{row.address}", before={"kinds": row.kinds})
+
+
+def usual(user: User) -> tuple[str, ...]:
+    """What a user gets who chose nothing: what belongs to the areas they may change."""
+    held = access.rights(user)
+    return tuple(kind.code for kind in kinds.OF_ACCOUNTS.values() if held[kind.area].write)
+
+
+def _readable(user: User, wanted: object) -> list[str]:
+    held = access.rights(user)
+    return [code for code in kinds.listed(user.account_id, wanted) if held[kinds.OF_ACCOUNTS[code].area].read]
+
+
+def _user(user: User, row: Recipient | None) -> Told:
+    may_get = tuple(_readable(user, list(kinds.OF_ACCOUNTS)))
+    gets = usual(user) if row is None else tuple(_readable(user, row.kinds))
+    return Told(user.email, gets, row is None, may_get, row.id if row else None, user)
+
+
+def _address(row: Recipient) -> Told:
+    may_get = tuple(kinds.of(row.account_id))
+    return Told(row.address, tuple(kinds.listed(row.account_id, row.kinds)), False, may_get, row.id)
+
+
+def _with_usual(chosen: list[Told], address: str, gets: tuple[str, ...], taken: set[str]) -> list[Told]:
+    known = taken | {one.address.lower() for one in chosen}
+    told = sorted((one for one in chosen if one.address.lower() not in taken), key=lambda one: one.address)
+    if not address or address.lower() in known:
+        return told
+    return [Told(address, gets, True, gets), *told]
+
+
+def _store(account_id: UUID, address: str, wanted: list[str], actor: Actor, user_id: UUID | None) -> None:
+    values = {"kinds": wanted, "set_by": actor.name, "set_at": datetime.now(UTC)}
+    mine = Recipient.objects.filter(account_id=account_id)
+    mine = mine.filter(user_id=user_id) if user_id else mine.filter(address__iexact=address)
+    try:
+        with transaction.atomic():
+            before = mine.first()
+            if before is None:
+                Recipient.objects.create(
+                    account_id=account_id, id=new_id(), user_id=user_id, address=address.lower(), **values
+                )
+            else:
+                mine.update(**values)
+            told = {"kinds": before.kinds} if before else None
+            note(account_id, actor, "alert.choose", f"alerts/{address}", before=told, after={"kinds": wanted})
+    except IntegrityError:
+        raise Conflict("Somebody changed this just now; look at it again.", field="address") from None

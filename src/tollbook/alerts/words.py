@@ -1,0 +1,247 @@
+"""A notice as a person reads it: a title, sentences, facts, and where to look; in the figures, days and times of the
+account, as its invoices have them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from tollbook.accounts.tables import Account
+from tollbook.alerts.tables import Notice
+from tollbook.invoicing.document import figures
+from tollbook.money.amount import to_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a mail says. `facts` are names and values; `path` is the page to open."""
+
+    title: str
+    sentences: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    path: str
+    button: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whose figures and days count."""
+
+    locale: str = "en-US"
+    timezone: str = "UTC"
+
+    def money(self, data: Mapping[str, Any], name: str) -> str:
+        """`$1,234.50`, `1.234,50 €`: at the currency's minor unit."""
+        amount = to_minor(Decimal(data[name]), data["currency"])
+        return figures.money(amount, data["currency"], self.locale).replace("\u00a0", " ")
+
+    def day(self, text: str) -> str:
+        """`Nov 3, 2026`."""
+        return figures.day(date.fromisoformat(text), self.locale)
+
+    def moment(self, text: str) -> str:
+        """`Nov 3, 2026, 14:02 EST`."""
+        local = datetime.fromisoformat(text).astimezone(ZoneInfo(self.timezone))
+        return f"{figures.day(local.date(), self.locale)}, {local:%H:%M %Z}"
+
+
+def reader_of(account: Account | None) -> Reader:
+    """The account's own; American for the operator."""
+    if account is None:
+        return Reader()
+    language, _, country = account.locale.partition("-")
+    return Reader(f"{language}-{country.upper()}" if country else language, account.timezone)
+
+
+def message(notice: Notice, reader: Reader) -> Message:
+    """What the mail about this notice says."""
+    return _MESSAGES[notice.kind](notice.data, reader)
+
+
+def address(path: str) -> str:
+    """The page's full address, as the operator's settings have it."""
+    return settings.PUBLIC_URL.rstrip("/") + path
+
+
+def _low(data: Mapping[str, Any], reader: Reader) -> Message:
+    name, balance = data["wallet"]["name"], reader.money(data, "balance")
+    empty = Decimal(data["balance"]) <= 0
+    title = f"{name} is used up" if empty else f"{name} is down to {balance}"
+    share = data["level"].endswith("%")
+    level = (
+        f"{data['level'][:-1]} % of what it held after the last funding ({reader.money(data, 'threshold')})"
+        if share
+        else reader.money(data, "threshold")
+    )
+    return Message(
+        title,
+        (f"The balance fell to its level of {level}.", "You are told once for each time it falls that far."),
+        (("Balance", balance), ("Level", f"{data['level'][:-1]} %" if share else reader.money(data, "threshold"))),
+        _wallet_path(data),
+        "Open the wallet",
+    )
+
+
+def _succeeded(data: Mapping[str, Any], reader: Reader) -> Message:
+    name, amount = data["wallet"]["name"], reader.money(data, "amount")
+    facts = [("Amount", amount), ("Balance now", reader.money(data, "balance")), ("Invoice", data.get("invoice", ""))]
+    how = "automatically" if data["automatic"] else "as asked for"
+    return Message(
+        f"{name} was refilled with {amount}",
+        (f"The card was charged {amount} {how}, and the credit is there.",),
+        tuple((label, value) for label, value in facts if value),
+        f"/billing/invoices/{data['invoice']}/" if data.get("invoice") else _wallet_path(data),
+        "Open the invoice" if data.get("invoice") else "Open the wallet",
+    )
+
+
+def _declined(data: Mapping[str, Any], reader: Reader) -> Message:
+    name, amount = data["wallet"]["name"], reader.money(data, "amount")
+    return Message(
+        f"The refill of {name} was declined",
+        (
+            f"The card was not charged {amount}; the wallet was not credited.",
+            data.get("reason", ""),
+            "Service goes on until the credit is used up. Check the card, or use another one.",
+        ),
+        (("Amount", amount), ("Balance", reader.money(data, "balance"))),
+        _wallet_path(data),
+        "Open the wallet",
+    )
+
+
+def _stopped(data: Mapping[str, Any], reader: Reader) -> Message:
+    name, of = data["wallet"]["name"], f" of {data['account']}" if "account" in data else ""
+    until = (("Until", reader.moment(data["until"])),) if data.get("until") else ()
+    return Message(
+        f"Refills of {name}{of} are stopped",
+        ("The wallet is due for a refill, and nothing is charged:", data["reason"], "Service goes on meanwhile."),
+        (("Balance", reader.money(data, "balance")), *until),
+        f"/desk/accounts/{data['account']}/wallets/{data['wallet']['type']}/" if of else _wallet_path(data),
+        "Open the wallet",
+    )
+
+
+def _action_required(data: Mapping[str, Any], reader: Reader) -> Message:
+    name, amount = data["wallet"]["name"], reader.money(data, "amount")
+    return Message(
+        f"Please confirm the refill of {name}",
+        (f"{data.get('reason') or 'The bank wants the card holder to confirm this payment.'}", "Nothing is charged before."),
+        (("Amount", amount), ("Balance", reader.money(data, "balance"))),
+        _wallet_path(data),
+        "Open the wallet",
+    )
+
+
+def _unresolved(data: Mapping[str, Any], reader: Reader) -> Message:
+    name, amount = data["wallet"]["name"], reader.money(data, "amount")
+    return Message(
+        f"A refill of {data['account']} is unresolved",
+        (
+            f"For an hour nobody could say whether the card was charged {amount} for {name}.",
+            "It is asked again and again, and never charged again meanwhile. Look at the gateway's own list.",
+        ),
+        (("Refill", data["refill"]), ("Amount", amount), ("Said", data.get("reason", "nothing"))),
+        "/desk/refills/",
+        "Open the refills",
+    )
+
+
+def _invoice(data: Mapping[str, Any], reader: Reader) -> Message:
+    total, due = reader.money(data, "total"), reader.day(data["due_on"])
+    is_open = Decimal(data["open"]) > 0
+    return Message(
+        f"Invoice {data['invoice']} of {total}",
+        (f"{reader.money(data, 'open')} is due on {due}." if is_open else "It is paid; nothing is due.",),
+        (("Total", total), ("Issued", reader.day(data["issued_on"])), ("Due", due)),
+        f"/billing/invoices/{data['invoice']}/",
+        "Open the invoice",
+    )
+
+
+def _payment_failed(data: Mapping[str, Any], reader: Reader) -> Message:
+    amount = reader.money(data, "amount")
+    again = f"It is tried again on {reader.day(data['next_on'])}." if data.get("next_on") else "It is not tried again."
+    return Message(
+        f"Payment of invoice {data['invoice']} failed",
+        (f"{amount} could not be collected.", data.get("reason", ""), again),
+        (("Invoice", data["invoice"]), ("Amount", amount)),
+        f"/billing/invoices/{data['invoice']}/",
+        "Open the invoice",
+    )
+
+
+def _dispute_opened(data: Mapping[str, Any], reader: Reader) -> Message:
+    amount, of = reader.money(data, "amount"), f" of {data['account']}" if "account" in data else ""
+    return Message(
+        f"A charge{of} of {amount} is disputed",
+        (
+            "The card's holder asked the bank for the money back.",
+            "The sum is set aside until the bank has decided.",
+        ),
+        (("Amount", amount), ("Charge", data["charge"])),
+        "/desk/refills/" if of else "/billing/invoices/",
+        "Open Billing" if not of else "Open the desk",
+    )
+
+
+def _dispute_closed(data: Mapping[str, Any], reader: Reader) -> Message:
+    amount, of = reader.money(data, "amount"), f" of {data['account']}" if "account" in data else ""
+    won = data["result"] == "won"
+    return Message(
+        f"The dispute{of} about {amount} was {data['result']}",
+        ("The money stays where it was." if won else "The money went back to the card's holder.",),
+        (("Amount", amount), ("Charge", data["charge"])),
+        "/desk/refills/" if of else "/billing/invoices/",
+        "Open Billing" if not of else "Open the desk",
+    )
+
+
+def _card(data: Mapping[str, Any], reader: Reader) -> Message:
+    last = reader.day(data["last_day"])
+    said = "Refills are charged to it." if data["default"] else "It is not the card that is charged now."
+    return Message(
+        f"{data['card']} expires on {last}",
+        (f"{said} Replace it before then, so that refills go on.",),
+        (("Card", data["card"]), ("Last day", last)),
+        "/billing/credits/",
+        "Open Billing",
+    )
+
+
+def _disabled(data: Mapping[str, Any], reader: Reader) -> Message:
+    return Message(
+        "A webhook endpoint is switched off",
+        (
+            f"{data['url']} did not accept webhooks: {data['reason']}",
+            "Nothing more is sent there. What it missed is kept in the delivery log and can be sent again once the endpoint "
+            "is switched on.",
+        ),
+        (("Endpoint", data["url"]),),
+        "/desk/alerts/" if "account" in data else "/billing/alerts/",
+        "Open alerts",
+    )
+
+
+def _wallet_path(data: Mapping[str, Any]) -> str:
+    return f"/billing/credits/{data['wallet']['type']}/"
+
+
+_MESSAGES: dict[str, Callable[[Mapping[str, Any], Reader], Message]] = {
+    "wallet.low": _low,
+    "refill.succeeded": _succeeded,
+    "refill.declined": _declined,
+    "refill.stopped": _stopped,
+    "refill.action_required": _action_required,
+    "refill.unresolved": _unresolved,
+    "payment.failed": _payment_failed,
+    "dispute.opened": _dispute_opened,
+    "dispute.closed": _dispute_closed,
+    "invoice.issued": _invoice,
+    "card.expiring": _card,
+    "endpoint.disabled": _disabled,
+}
