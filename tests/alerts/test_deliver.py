@@ -142,10 +142,10 @@ def test_an_endpoint_that_something_reaches_is_not_switched_off(told: Told, rece
     receiver.status = 200
     log.test(told.id, made.id, OWNER)
     with told.shop.db.connect("owner") as owner:
-        owner.execute("UPDATE alert_delivery SET due_at = due_at + interval '1 day' WHERE tries > 0")
+        owner.execute("UPDATE alert_delivery SET due_at = due_at + interval '5 days' WHERE tries > 0")
     told.send()
     receiver.status = 500
-    told.later(days=2)
+    told.later(days=7)
     told.send()
     assert sorted(one.state for one in told.deliveries(channel="webhook")) == ["delivered", "failed"]
     assert endpoint.find(told.id, made.id).is_on
