@@ -27,6 +27,10 @@ TOLLBOOK_STRIPE_SECRET_KEY, TOLLBOOK_STRIPE_WEBHOOK_SECRETS
                           Stripe's secret key; the signing secrets of its webhooks, separated by commas or spaces.
                           With _FILE at the end of the name: the file that holds it, read when it is needed
 TOLLBOOK_STRIPE_API_BASE  where Stripe's API is (default: https://api.stripe.com)
+TOLLBOOK_REFILLS_AT_ONCE  refills that the worker charges at the same time (default 4)
+TOLLBOOK_REFILL_LIMITS    what no fault may pass: money of an account a month, charges and money of all accounts an hour, in
+                          minor units of each currency (default "account_month=2500000,charges_an_hour=1000,
+                          money_an_hour=25000000": 25,000.00 and 250,000.00 dollars); staff may give an account its own
 """
 
 import os
@@ -215,6 +219,11 @@ GATEWAYS = {
 STRIPE_SECRET_KEY = Secret("TOLLBOOK_STRIPE_SECRET_KEY")
 STRIPE_WEBHOOK_SECRETS = Secret("TOLLBOOK_STRIPE_WEBHOOK_SECRETS")
 STRIPE_API_BASE = os.environ.get("TOLLBOOK_STRIPE_API_BASE") or "https://api.stripe.com"
+REFILLS_AT_ONCE = int(os.environ.get("TOLLBOOK_REFILLS_AT_ONCE", "4"))
+REFILL_LIMITS = {"account_month": 2_500_000, "charges_an_hour": 1_000, "money_an_hour": 25_000_000} | {
+    name.strip(): int(value)
+    for name, value in (pair.split("=") for pair in os.environ.get("TOLLBOOK_REFILL_LIMITS", "").split(",") if pair)
+}
 
 ARCHIVE = Path(os.environ.get("TOLLBOOK_ARCHIVE") or HOME / "archive").absolute()
 LATE_DAYS = int(os.environ.get("TOLLBOOK_LATE_DAYS", "35"))

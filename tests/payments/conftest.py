@@ -8,10 +8,12 @@ pytest.register_assert_rewrite("tests.refills.shop")
 
 from tests.databases import Database  # noqa: E402
 from tests.refills.shop import Shop, gateway_is  # noqa: E402
+from tollbook.refills import health  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def _gateways() -> Iterator[None]:
+    health.forget()
     with gateway_is():
         yield
 

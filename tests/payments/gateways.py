@@ -42,6 +42,7 @@ class Deaf(Simulated):
     """Requests never reach it: it knows nothing of them, and nobody gets an answer."""
 
     heard: ClassVar[list[str]] = []
+    REMEMBERS = timedelta(hours=24)
 
     def charge(self, request: ChargeRequest) -> ChargeAnswer:
         self.heard.append(request.idempotency_key)
@@ -63,3 +64,17 @@ class Forgetful(Deaf):
     """Hears nothing, and forgets keys after a day, as many do."""
 
     REMEMBERS = timedelta(hours=24)
+
+
+class Silent(Simulated):
+    """Nobody gets an answer, to charges or questions; whether it charges meanwhile, `charges` says."""
+
+    charges: ClassVar[bool] = True
+
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        if self.charges:
+            super().charge(request)
+        return Unknown("No answer.")
+
+    def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
+        return Unknown("No answer.")

@@ -24,6 +24,7 @@ from tollbook.refills.rule import Rule, change
 from tollbook.refills.tables import Refill, RefillRule, RefillStop
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
+from tollbook.usage.tables import UsageEvent
 from tollbook.wallets.credit import adjust
 from tollbook.wallets.tables import Wallet
 from tollbook.wallets.wallet import open_wallets
@@ -104,6 +105,9 @@ class Shop:
     def states(self) -> Counter[str]:
         return Counter(refill.state for refill in self.refills())
 
+    def events(self) -> list[UsageEvent]:
+        return list(UsageEvent.objects.filter(account_id=self.id).order_by("transfer_id"))
+
     def stop(self, type_code: str = "outbound") -> RefillStop | None:
         return RefillStop.objects.filter(account_id=self.id, wallet_id=self.wallet(type_code).id).first()
 
@@ -127,7 +131,11 @@ class Shop:
         """Let time pass: everything about refills lies that much further back."""
         step = timedelta(**duration)
         columns = {
-            "refill": ("decided_at", "charging_at", "asked_at", "finished_at"),
+            "refill": (
+                "decided_at", "charging_at", "asked_at", "finished_at", "next_ask_at", "needs_person_at", "confirm_by",
+                "given_up_at",
+            ),
+            "refill_attempt": ("first_sent_at", "sent_at", "answered_at"),
             "refill_rule": ("set_at", "tripped_at", "released_at"),
             "refill_stop": ("since_at", "until_at"),
             "transfer": ("posted_at",),

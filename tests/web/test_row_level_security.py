@@ -50,6 +50,8 @@ OVER_ACCOUNTS = {
     "refill_finished": "the worker looks for refills to tell about",
     "invoice_issued": "the worker looks for invoices to tell about",
     "alert_delivery_due": "the worker looks for what is to be sent",
+    "refill_sent_lately": "the operator's limits of an hour count all accounts",
+    "refill_needs_person": "the desk lists what waits, of all accounts",
     "user_email_once": "people sign in by email alone",
     "user_pkey": "users are a shared reference table",
     "user_of_account": "the same",

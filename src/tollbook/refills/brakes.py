@@ -1,31 +1,25 @@
 """What may stop a refill, and why. Each brake looks at the facts and answers a Stop or nothing; the first one wins.
 
 Brakes stop refills, never service. All of them apply to automatic refills. A manual one, which a person asks for, is not
-stopped by `tripped`, `too_fast`, `brought_low_by_hand` and `cooling_down`; the caps do apply to it. Caps count automatic
-and manual refills together, succeeded and open.
+stopped by `tripped`, `too_fast`, `brought_low_by_hand`, `cooling_down` and `gateway_away`; the caps do apply to it. Caps
+count automatic and manual refills together, succeeded and open.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-
-from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
 from tollbook.money.amount import minor_unit
 from tollbook.money.written import money
 from tollbook.payments import gateway
 from tollbook.payments import method as methods
-from tollbook.payments.tables import PaymentMethod
-from tollbook.postgres.named import load
+from tollbook.refills.facts import DAY, MONTH, Facts, gather
+from tollbook.refills.health import is_away
 from tollbook.refills.tables import RefillRule
-
-SQL = load(__file__)
 
 MOST_PER_HOUR = 5
 """Automatic refills of one wallet within an hour; as many as this, and a person is asked before the next."""
@@ -33,11 +27,8 @@ MOST_PER_HOUR = 5
 CHARGES_PER_DAY_WITHOUT_RULE = 10
 CAP_WITHOUT_RULE = 500_000  # a month, in minor units: 5,000 dollars, 500,000 yen
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=15), timedelta(hours=24)
-DAY, MONTH = timedelta(hours=24), timedelta(days=30)
 FAILURES_PER_DAY, FAILURES_PER_MONTH = 4, 8
 """Of one card; more would break the card schemes' rules for repeated attempts."""
-
-NOBODY = OPERATOR_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,81 +40,13 @@ class Stop:
     until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Charged:
-    """This wallet's refills that succeeded or are open: how many today, what sum this month, how many automatic ones
-    within the last hour (since the last release)."""
-
-    today: int
-    this_month: Decimal
-    automatic_in_hour: int
-
-
-@dataclass(frozen=True, slots=True)
-class CardRecord:
-    """How the card did in 30 days, over all wallets: attempts in flight, failures within 24 hours, failures since its
-    last success, when the last failure ended, and when the 4th and the 8th newest failures were."""
-
-    in_flight: int
-    failed_today: int
-    streak: int
-    failed_at: datetime | None
-    fourth_at: datetime | None
-    eighth_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Everything brakes look at, as of `now`. `amount` is what would be charged."""
-
-    now: datetime
-    account: Account
-    rule: RefillRule | None
-    card: PaymentMethod | None
-    amount: Decimal
-    automatic: bool
-    switched_off: str | None
-    adjusted_at: datetime | None
-    charged: Charged
-    record: CardRecord
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The account's time zone, whose days and months count."""
-        return ZoneInfo(self.account.timezone)
-
-
-def gather(
-    account: Account,
-    wallet_id: UUID,
-    rule: RefillRule | None,
-    card: PaymentMethod | None,
-    amount: Decimal,
-    *,
-    automatic: bool,
-    but_not: UUID = NOBODY,
-) -> Facts:
-    """Read the facts, without counting the refill `but_not`. Any transaction; as engine or portal; no locks.
-
-    What decides about money holds the rule's row lock meanwhile, so that two decisions about one wallet don't overlap.
-    """
-    now, is_on, reason, kind, posted_at = _read("standing", account_id=account.id, wallet_id=wallet_id)
-    return Facts(
-        now=now,
-        account=account,
-        rule=rule,
-        card=card,
-        amount=amount,
-        automatic=automatic,
-        switched_off=reason if is_on is False else None,
-        adjusted_at=None if kind in (None, "usage") else posted_at,
-        charged=_charged(account, wallet_id, rule, now, but_not),
-        record=_record(account.id, card, now, but_not),
-    )
-
-
 def first_stop(facts: Facts) -> Stop | None:
     """The first brake that holds, or None: go."""
+    return first_stop_of_sending(facts) or gateway_away(facts)
+
+
+def first_stop_of_sending(facts: Facts) -> Stop | None:
+    """The same for what is decided already, which waits as it is while the gateway is silent."""
     return next((stop for brake in BRAKES if (stop := brake(facts))), None)
 
 
@@ -173,16 +96,35 @@ def no_card(facts: Facts) -> Stop | None:
     return None
 
 
+def gateway_away(facts: Facts) -> Stop | None:
+    """While the gateway does not answer, wallets wait visibly; as soon as it is heard again, they go on."""
+    if not facts.automatic or facts.card is None or not is_away(facts.card.gateway):
+        return None
+    return Stop(
+        "gateway_away", "The card gateway does not answer at the moment. The refill is made as soon as it does."
+    )
+
+
+def refused_card(facts: Facts) -> Stop | None:
+    """A card that its bank has refused for good (stolen, closed, no such card) is never tried again."""
+    if facts.card is None or not facts.record.refused:
+        return None
+    return Stop("card_refused", f"The bank has refused {methods.label(facts.card)} for good. Use another card.")
+
+
 def worn_out_card(facts: Facts) -> Stop | None:
     """At most 4 failed attempts of a card in 24 hours and 8 in 30 days (akash console #3756: 486 in 4.5 hours)."""
     record, card = facts.record, facts.card and methods.label(facts.card)
     if record.eighth_at and record.eighth_at > facts.now - MONTH:
         until = record.eighth_at + MONTH
-        return Stop("card_failures", f"{card} failed {FAILURES_PER_MONTH} times within 30 days. Use another card.", until)
+        return Stop(
+            "card_failures", f"{card} failed {FAILURES_PER_MONTH} times within 30 days. Use another card.", until
+        )
     if record.fourth_at and record.fourth_at > facts.now - DAY:
         until = record.fourth_at + DAY
         return Stop("card_failures", f"{card} failed {FAILURES_PER_DAY} times within 24 hours.", until)
-    if record.failed_today + record.in_flight >= FAILURES_PER_DAY:
+    failed = (record.failed_today, FAILURES_PER_DAY), (record.failed_this_month, FAILURES_PER_MONTH)
+    if any(count + record.in_flight >= most for count, most in failed):
         return Stop("card_busy", f"Other charges to {card} are not finished yet.")
     return None
 
@@ -220,6 +162,27 @@ def monthly_cap(facts: Facts) -> Stop | None:
     return Stop("monthly_cap", reason, _next_month(facts.now, facts.zone))
 
 
+def account_cap(facts: Facts) -> Stop | None:
+    """At most so much money of all wallets of an account in one of its local calendar months."""
+    currency, most, spent = facts.account.currency, facts.limits.account_month, facts.charged.account_this_month
+    if spent + facts.amount <= most:
+        return None
+    amount, told, cap = (money(value, currency) for value in (facts.amount, spent, most))
+    reason = f"{amount} more would go over this account's limit of {cap} a month for all wallets; {told} are charged."
+    return Stop("account_cap", f"{reason} Support can raise it.", _next_month(facts.now, facts.zone))
+
+
+def operator_limit(facts: Facts) -> Stop | None:
+    """At most so many charges, and so much money, of all accounts within an hour: a fault must not empty every card."""
+    limits, done = facts.limits, facts.by_all
+    if done.count < limits.charges_an_hour and done.money + facts.amount <= limits.money_an_hour:
+        return None
+    return Stop("operator_limit", "Unusually much was charged in the last hour, so refills go on a little later.")
+
+
+CARD_STOPS = ("card_refused", "card_failures", "card_busy", "cooling_down")
+"""Stops that lie with the card alone, so another card of the account may be charged instead."""
+
 BRAKES: tuple[Callable[[Facts], Stop | None], ...] = (
     closed,
     tripped,
@@ -227,11 +190,26 @@ BRAKES: tuple[Callable[[Facts], Stop | None], ...] = (
     kill_switch,
     brought_low_by_hand,
     no_card,
+    refused_card,
     worn_out_card,
     cooling_down,
     daily_count,
     monthly_cap,
+    account_cap,
+    operator_limit,
 )
+
+
+def choose(account: Account, wallet_id: UUID, rule: RefillRule | None, amount: Decimal, *, automatic: bool) -> Facts:
+    """The facts with the card that would be charged: the default, or the backup while only the default's own record
+    stands against it. Any transaction; no locks."""
+    facts = gather(account, wallet_id, rule, methods.default_of(account.id), amount, automatic=automatic)
+    stop = first_stop(facts)
+    backup = methods.backup_of(account.id) if stop and stop.code in CARD_STOPS else None
+    if backup is None:
+        return facts
+    other = gather(account, wallet_id, rule, backup, amount, automatic=automatic)
+    return facts if first_stop(other) else other
 
 
 def _unusual() -> Stop:
@@ -240,51 +218,6 @@ def _unusual() -> Stop:
         f"{MOST_PER_HOUR} automatic refills within an hour are unusual. Refills wait until a person releases them;"
         " service goes on.",
     )
-
-
-def _charged(account: Account, wallet_id: UUID, rule: RefillRule | None, now: datetime, but_not: UUID) -> Charged:
-    zone = ZoneInfo(account.timezone)
-    released_at = rule.released_at if rule else None
-    hour_ago = now - timedelta(hours=1)
-    return Charged(
-        *_read(
-            "charged",
-            account_id=account.id,
-            wallet_id=wallet_id,
-            but_not=but_not,
-            day=_start_of(now, zone),
-            month=_start_of(now, zone, day=1),
-            hour=max(hour_ago, released_at) if released_at else hour_ago,
-        )
-    )
-
-
-def _record(account_id: UUID, card: PaymentMethod | None, now: datetime, but_not: UUID) -> CardRecord:
-    if card is None:
-        return CardRecord(0, 0, 0, None, None, None)
-    return CardRecord(
-        *_read(
-            "card_record",
-            account_id=account_id,
-            gateway=card.gateway,
-            token=card.token,
-            but_not=but_not,
-            day=now - DAY,
-            month=now - MONTH,
-        )
-    )
-
-
-def _read(name: str, **values: Any) -> tuple[Any, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(SQL[name], values)
-        return cursor.fetchone()
-
-
-def _start_of(now: datetime, zone: ZoneInfo, day: int | None = None) -> datetime:
-    """The instant at which the local day (or the local month: day=1) of `now` began."""
-    today = now.astimezone(zone).date()
-    return datetime.combine(today.replace(day=day) if day else today, time.min, zone)
 
 
 def _next_day(now: datetime, zone: ZoneInfo) -> datetime:

@@ -14,13 +14,13 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid
 from tollbook.money.amount import LARGEST, to_minor
 from tollbook.money.written import money
-from tollbook.payments import method as methods
 from tollbook.postgres import wake
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
 from tollbook.refills import stops
-from tollbook.refills.brakes import Stop, first_stop, gather
+from tollbook.refills.brakes import Stop, choose, first_stop
+from tollbook.refills.facts import Facts, crossing, take_turn, told
 from tollbook.refills.rule import amount_for, locked, of_wallet, rule_of, told_of, wallet_of
 from tollbook.refills.tables import OPEN_STATES, Refill, RefillRule
 from tollbook.wallets.wallet import Locked, lock
@@ -51,15 +51,18 @@ class Intent:
     reason: str
     trigger_balance: Decimal
     requested_by: str
+    why: dict[str, Any]
     rule: RefillRule | None = None
     request_key: str | None = None
+    method_id: UUID | None = None
 
 
 def decide(account_id: UUID, type_code: str) -> UUID | None:
     """Decide an automatic refill if the wallet is due and no brake holds; answers its id, or None.
 
-    Own transaction. Locks the wallet, then its rule, so the balance, the caps and the open refill are those of one
-    moment; a refill that is being settled is waited for. A brake that holds is made visible as the wallet's stop.
+    Own transaction. Locks the wallet, then its rule, and takes the turn to decide, so the balance, the caps and the open
+    refill are those of one moment; a refill that is being settled is waited for. A brake that holds is made visible as
+    the wallet's stop.
     """
     account, refill_id = by_id(account_id), new_id()
     return in_transaction(lambda: _decide(account, type_code, refill_id))
@@ -92,13 +95,21 @@ def _ask(account: Account, type_code: str, amount: Decimal, actor: Actor, reques
         if known:
             return _same(known, wallet.id, amount)
         _refuse_while_open(account.id, wallet.id)
-        card = methods.default_of(account.id)
-        stop = first_stop(gather(account, wallet.id, rule, card, amount, automatic=False))
-        if stop:
-            raise RefillStopped(stop.reason, stop=stop.code)
-        balance = wallet.paid + wallet.granted
-        reason = f"{actor.name} asked for it."
-        intent = Intent(new_id(), wallet.id, False, amount, reason, balance, actor.name, request_key=request_key)
+        take_turn()
+        facts = choose(account, wallet.id, rule, amount, automatic=False)
+        _refuse_stopped(facts)
+        intent = Intent(
+            id=new_id(),
+            wallet_id=wallet.id,
+            automatic=False,
+            amount=amount,
+            reason=f"{actor.name} asked for it.",
+            trigger_balance=wallet.paid + wallet.granted,
+            requested_by=actor.name,
+            why={"crossing": None, "caps": told(facts)},
+            request_key=request_key,
+            method_id=facts.card.id if facts.card else None,
+        )
         return _asked(account, type_code, intent, actor)
 
 
@@ -107,10 +118,7 @@ def check_ask(account: Account, type_code: str, amount: Decimal) -> None:
     _check_amount(amount, account.currency)
     wallet = wallet_of(account.id, type_code)
     _refuse_while_open(account.id, wallet.id)
-    card = methods.default_of(account.id)
-    stop = first_stop(gather(account, wallet.id, of_wallet(account.id, wallet.id), card, amount, automatic=False))
-    if stop:
-        raise RefillStopped(stop.reason, stop=stop.code)
+    _refuse_stopped(choose(account, wallet.id, of_wallet(account.id, wallet.id), amount, automatic=False))
 
 
 def _decide(account: Account, type_code: str, refill_id: UUID) -> UUID | None:
@@ -119,16 +127,36 @@ def _decide(account: Account, type_code: str, refill_id: UUID) -> UUID | None:
     if rule is None or not is_due(wallet, rule) or open_refill(account.id, wallet.id):
         stops.clear(account.id, wallet.id)
         return None
-    amount = amount_for(rule, wallet.balance)
-    card = methods.default_of(account.id)
-    stop = first_stop(gather(account, wallet.id, rule, card, amount, automatic=True))
+    take_turn()
+    facts = choose(account, wallet.id, rule, amount_for(rule, wallet.balance), automatic=True)
+    stop = first_stop(facts)
     if stop:
         _stop(rule, wallet, stop)
         return None
     stops.clear(account.id, wallet.id)
-    reason = _reason(rule, wallet)
-    intent = Intent(refill_id, wallet.id, True, amount, reason, wallet.balance, SYSTEM.name, rule)
-    return refill_id if _insert(account, intent) else None
+    return refill_id if _insert(account, _intent(refill_id, wallet, rule, facts)) else None
+
+
+def _intent(refill_id: UUID, wallet: Locked, rule: RefillRule, facts: Facts) -> Intent:
+    crossed = crossing(rule.account_id, wallet.id, wallet.type_code, rule.minimum_before_refill)
+    return Intent(
+        id=refill_id,
+        wallet_id=wallet.id,
+        automatic=True,
+        amount=facts.amount,
+        reason=_reason(rule, wallet),
+        trigger_balance=wallet.balance,
+        requested_by=SYSTEM.name,
+        why={"crossing": crossed, "caps": told(facts)},
+        rule=rule,
+        method_id=facts.card.id if facts.card else None,
+    )
+
+
+def _refuse_stopped(facts: Facts) -> None:
+    stop = first_stop(facts)
+    if stop:
+        raise RefillStopped(stop.reason, stop=stop.code)
 
 
 def is_due(wallet: Locked, rule: RefillRule) -> bool:
@@ -164,7 +192,12 @@ def _insert(account: Account, intent: Intent) -> bool:
 
 def _row(account: Account, intent: Intent) -> dict[str, Any]:
     rule = intent.rule
-    told = rule and {**told_of(rule_of(rule)), "version": rule.version, "set_by": rule.set_by}
+    kept = rule and {
+        **told_of(rule_of(rule)),
+        "version": rule.version,
+        "set_by": rule.set_by,
+        "set_at": rule.set_at.isoformat(),
+    }
     return {
         "account_id": account.id,
         "id": intent.id,
@@ -174,9 +207,11 @@ def _row(account: Account, intent: Intent) -> dict[str, Any]:
         "currency": account.currency,
         "reason": intent.reason[:300],
         "trigger_balance": intent.trigger_balance,
-        "rule": json.dumps(told) if told else None,
+        "rule": json.dumps(kept) if kept else None,
         "requested_by": intent.requested_by,
         "request_key": intent.request_key,
+        "why": json.dumps(intent.why),
+        "method_id": intent.method_id,
     }
 
 

@@ -11,12 +11,10 @@ ORDER BY s.wallet_id IS NOT NULL, random()
 LIMIT %(limit)s
 
 -- name: unfinished
--- Open refills to move on: intents at once, the others when the gateway was last spoken to long enough ago (a lease for who speaks, then ever rarer, up to 15 minutes).
+-- Open refills to move on: intents at once, the others when it is time to ask again, or when somebody gave one up.
 SELECT account_id, id
 FROM refill
 WHERE state IN ('decided', 'charging', 'unknown', 'action_required')
-  AND (state = 'decided'
-       OR asked_at + LEAST(GREATEST(asked_at - charging_at, CASE state WHEN 'unknown' THEN interval '2 seconds' ELSE %(lease)s END),
-                           interval '15 minutes') <= clock_timestamp())
-ORDER BY decided_at
+  AND (state = 'decided' OR next_ask_at IS NULL OR next_ask_at <= clock_timestamp() OR given_up_at > asked_at)
+ORDER BY state <> 'decided', next_ask_at NULLS FIRST, decided_at
 LIMIT %(limit)s

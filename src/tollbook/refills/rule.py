@@ -19,7 +19,7 @@ from tollbook.payments import method as methods
 from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
 from tollbook.rating.tables import CreditType
-from tollbook.refills.brakes import first_stop, gather
+from tollbook.refills.brakes import choose, first_stop
 from tollbook.refills.rehearsal import rehearse
 from tollbook.refills.tables import OPEN_STATES, Refill, RefillRule
 from tollbook.wallets.tables import Wallet
@@ -105,15 +105,15 @@ def preview(account: Account, type_code: str, new: Rule) -> Preview:
     check(new, account.currency)
     wallet = wallet_of(account.id, type_code)
     card = methods.default_of(account.id)
-    return Preview(sentence(new, account, type_code, card), effect(account, wallet, new, card))
+    return Preview(sentence(new, account, type_code, card), effect(account, wallet, new))
 
 
-def effect(account: Account, wallet: Wallet, new: Rule, card: PaymentMethod | None) -> tuple[str, ...]:
+def effect(account: Account, wallet: Wallet, new: Rule) -> tuple[str, ...]:
     """What `new` would do at once, and within a month at the pace of the last 30 days."""
     if not new.automatic:
         return ("Nothing will be charged automatically.",)
     month = rehearse(account, wallet, new).sentence(account.currency)
-    at_once = _at_once(account, wallet, new, card)
+    at_once = _at_once(account, wallet, new)
     return (at_once, month) if at_once else (month,)
 
 
@@ -148,7 +148,9 @@ def told_of(rule: Rule) -> dict[str, object]:
 
 def _check_amount(value: Decimal, field: str, currency: str) -> None:
     if not value.is_finite() or abs(value) > LARGEST or to_minor(value, currency) != value:
-        raise Invalid(f"Write an amount that a card can be charged, such as {money(Decimal(500), currency)}.", field=field)
+        raise Invalid(
+            f"Write an amount that a card can be charged, such as {money(Decimal(500), currency)}.", field=field
+        )
 
 
 def _check_cap(new: Rule, currency: str) -> None:
@@ -183,7 +185,7 @@ def _refuse_the_system(actor: Actor) -> None:
         raise Forbidden("A refill rule is changed by a person or a key, never by the system.")
 
 
-def _at_once(account: Account, wallet: Wallet, new: Rule, card: PaymentMethod | None) -> str:
+def _at_once(account: Account, wallet: Wallet, new: Rule) -> str:
     """Whether saving the rule charges the card now; empty when the wallet is not due."""
     balance = wallet.paid + wallet.granted
     is_open = Refill.objects.filter(account_id=account.id, wallet_id=wallet.id, state__in=OPEN_STATES).exists()
@@ -194,7 +196,7 @@ def _at_once(account: Account, wallet: Wallet, new: Rule, card: PaymentMethod | 
     for name, value in asdict(new).items():
         setattr(stored, name, value)
     stored.set_at = datetime.now(UTC)
-    stop = first_stop(gather(account, wallet.id, stored, card, amount, automatic=True))
+    stop = first_stop(choose(account, wallet.id, stored, amount, automatic=True))
     sum_ = money(amount, account.currency)
     if stop:
         return f"The balance is at or below the minimum already, but {sum_} would not be charged now: {stop.reason}"

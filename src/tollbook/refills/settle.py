@@ -7,6 +7,7 @@ twice). A success is honoured in whatever state it finds the refill, because the
 import logging
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from tollbook.accounts.account import by_id, today_in
@@ -15,18 +16,19 @@ from tollbook.accounts.tables import Account
 from tollbook.invoicing.issue import Draft, DraftLine, issue
 from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.settle import settle as apply
-from tollbook.invoicing.tables import Invoice, InvoiceKind
+from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.written import money
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
-from tollbook.payments.method import label, printed
+from tollbook.payments.method import backup_of, label, printed
 from tollbook.payments.receive import receive
-from tollbook.payments.tables import Payment, PaymentMethod
+from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
 from tollbook.postgres.retry import in_transaction
 from tollbook.rating.tables import CreditType
 from tollbook.refills import stops
-from tollbook.refills.send import card_of
-from tollbook.refills.tables import OPEN_STATES, Refill, RefillState
+from tollbook.refills.due import CONFIRM_PAUSE, CONFIRM_WITHIN, LONG_PAUSE, PERSON_AFTER, pause_after
+from tollbook.refills.send import attempt_of, card_of, postpone
+from tollbook.refills.tables import OPEN_STATES, AttemptState, Refill, RefillAttempt, RefillState
 from tollbook.wallets.credit import fund
 from tollbook.wallets.tables import Wallet
 from tollbook.wallets.wallet import Locked, code_of, lock
@@ -34,44 +36,129 @@ from tollbook.wallets.wallet import Locked, code_of, lock
 log = logging.getLogger(__name__)
 
 
-def settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer) -> RefillState:
+def settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, attempt: int | None = None) -> RefillState:
     """Take a gateway's answer about a refill that was sent; answers the refill's state. Safe to repeat, in any order.
 
-    Own transaction. Locks the wallet, the refill, then what invoicing locks. A success receives the payment, credits
-    the wallet, issues the invoice, which is Paid at birth, and settles it, all or nothing.
+    `attempt` is the one that the answer is about (None: the newest). Own transaction. Locks the wallet, the refill, then
+    what invoicing locks. A success receives the payment, credits the wallet, issues the invoice, which is Paid at birth,
+    and settles it, all or nothing. A decline that another card can cure lets the backup card be tried, once.
     """
-    return in_transaction(lambda: _settle(account_id, refill_id, answer))
+    return in_transaction(lambda: _settle(account_id, refill_id, answer, attempt))
 
 
-def _settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer) -> RefillState:
+def _settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, number: int | None) -> RefillState:
     wallet_id = Refill.objects.values_list("wallet_id", flat=True).get(account_id=account_id, id=refill_id)
     type_code = Wallet.objects.values_list("type_code", flat=True).get(account_id=account_id, id=wallet_id)
     wallet = lock(account_id, [type_code])[type_code]
     refill = Refill.objects.select_for_update(no_key=True).get(account_id=account_id, id=refill_id)
-    match answer:
-        case Succeeded():
-            _succeeded(refill, wallet, answer)
-        case Declined():
-            _close(refill, RefillState.DECLINED, answer.message)
-        case ActionRequired():
-            _stay_open(refill, RefillState.ACTION_REQUIRED, answer.message)
-        case Unknown():
-            _stay_open(refill, RefillState.UNKNOWN, answer.message)
+    attempt = attempt_of(refill, number)
+    _take_down(attempt, answer)
+    if isinstance(answer, Succeeded):
+        _succeeded(refill, attempt, wallet, answer)
+    elif attempt.attempt == refill.attempt and refill.state in OPEN_STATES:
+        _not_succeeded(refill, attempt, answer)
     return RefillState(refill.state)
 
 
-def _succeeded(refill: Refill, wallet: Locked, answer: Succeeded) -> None:
+def _take_down(attempt: RefillAttempt, answer: ChargeAnswer) -> None:
+    """What the gateway said stands with the attempt. A success stands for ever, and not knowing hides no other answer."""
+    if attempt.state == AttemptState.SUCCEEDED or (isinstance(answer, Unknown) and attempt.answered_at is not None):
+        return
+    values: dict[str, Any] = {"answered_at": datetime.now(UTC)}
+    match answer:
+        case Succeeded():
+            values |= {"state": AttemptState.SUCCEEDED, "reference": answer.reference, "message": ""}
+        case Declined():
+            values |= {"state": AttemptState.DECLINED, "code": answer.code[:80], "hard": answer.hard}
+        case ActionRequired():
+            values |= {"state": AttemptState.ACTION_REQUIRED, "reference": answer.reference}
+        case Unknown():
+            values = {"state": AttemptState.UNKNOWN}
+    if not isinstance(answer, Succeeded):
+        values["message"] = answer.message[:300]
+    mine = RefillAttempt.objects.filter(account_id=attempt.account_id, refill_id=attempt.refill_id)
+    mine.filter(attempt=attempt.attempt).update(**values)
+
+
+def _not_succeeded(refill: Refill, attempt: RefillAttempt, answer: ChargeAnswer) -> None:
+    """An answer about the newest attempt of an open refill."""
+    match answer:
+        case Declined():
+            _declined(refill, attempt, answer)
+        case ActionRequired():
+            _wait_for_holder(refill, answer)
+        case Unknown():
+            _stay_unknown(refill, attempt, answer)
+
+
+def _declined(refill: Refill, attempt: RefillAttempt, answer: Declined) -> None:
+    backup = _backup(refill, attempt, answer)
+    if backup is None:
+        _write(refill, **_ended(RefillState.DECLINED, answer.message))
+        return
+    outcome = f"{label(card_of(attempt))}: {answer.message} {label(backup)} is charged instead."
+    _write(
+        refill,
+        state=RefillState.DECIDED,
+        attempt=attempt.attempt + 1,
+        method_id=backup.id,
+        outcome=outcome[:200],
+        next_ask_at=None,
+        asks=0,
+        confirm_by=None,
+        confirm_url="",
+    )
+
+
+def _backup(refill: Refill, attempt: RefillAttempt, answer: Declined) -> PaymentMethod | None:
+    """The card to try once more with, if the reason lies with the first one and nobody gave the refill up."""
+    if attempt.attempt > 1 or not answer.curable_by_other_card or refill.given_up_at is not None:
+        return None
+    backup = backup_of(refill.account_id)
+    is_other = backup is not None and (backup.gateway, backup.token) != (attempt.gateway, attempt.token)
+    return backup if is_other else None
+
+
+def _wait_for_holder(refill: Refill, answer: ActionRequired) -> None:
+    """Until the card's holder confirms; for so long, and not longer when somebody gave it up."""
+    now = datetime.now(UTC)
+    confirm_by = refill.confirm_by or now + CONFIRM_WITHIN
+    if refill.given_up_at is not None:
+        _write(refill, **_ended(RefillState.WITHDRAWN, f"{refill.given_up_by} gave it up."))
+    elif confirm_by <= now:
+        _write(refill, **_ended(RefillState.DECLINED, "Nobody confirmed the payment in time."))
+    else:
+        values = {"state": RefillState.ACTION_REQUIRED, "outcome": answer.message[:200], "confirm_by": confirm_by}
+        values["confirm_url"] = answer.url or refill.confirm_url
+        changed = any(getattr(refill, name) != value for name, value in values.items())
+        if changed:
+            _write(refill, **values)
+        postpone(refill, CONFIRM_PAUSE)
+
+
+def _stay_unknown(refill: Refill, attempt: RefillAttempt, answer: Unknown) -> None:
+    """Not knowing takes back nothing that is known. After an hour, a person is asked too."""
+    age = datetime.now(UTC) - attempt.first_sent_at
+    if refill.state == RefillState.CHARGING:
+        _write(refill, state=RefillState.UNKNOWN, outcome=answer.message[:200])
+    if age >= PERSON_AFTER and refill.needs_person_at is None and refill.state == RefillState.UNKNOWN:
+        _ask_person(refill, "The gateway does not say whether this was charged. Look at its dashboard.")
+    postpone(refill, pause_after(refill.asks, age))
+
+
+def _succeeded(refill: Refill, attempt: RefillAttempt, wallet: Locked, answer: Succeeded) -> None:
     if (answer.amount, answer.currency) != (refill.amount, refill.currency):
         _alarm(refill, answer)
     elif refill.state != RefillState.SUCCEEDED:
-        _credit(refill, wallet, answer)
+        _credit(refill, attempt, wallet, answer)
     elif refill.charge_reference != answer.reference:
         log.error("refill %s was charged twice: %s and %s", refill.id, refill.charge_reference, answer.reference)
+        _ask_person(refill, f"Charged twice: {refill.charge_reference} was credited, {answer.reference} was not.")
 
 
-def _credit(refill: Refill, wallet: Locked, answer: Succeeded) -> None:
+def _credit(refill: Refill, attempt: RefillAttempt, wallet: Locked, answer: Succeeded) -> None:
     """Everything a success means. The invoice comes last but one: its number's lock is everybody's."""
-    account, card = by_id(refill.account_id), card_of(refill)
+    account, card = by_id(refill.account_id), card_of(attempt)
     name = CreditType.objects.get(code=wallet.type_code).name
     payment = receive(
         account.id, card.gateway, answer.reference, answer.amount, answer.currency, label(card), SYSTEM.name
@@ -80,7 +167,13 @@ def _credit(refill: Refill, wallet: Locked, answer: Succeeded) -> None:
     lock_settlements(account.id)
     invoice = issue(account, _draft(account, refill, wallet, name, card))
     apply(account.id, invoice.id, payment.id, refill.amount)
-    _finish(refill, answer, payment, invoice)
+    _write(
+        refill,
+        **_ended(RefillState.SUCCEEDED, ""),
+        method_id=card.id,
+        charge_reference=answer.reference,
+        invoice_id=invoice.id,
+    )
     stops.clear(account.id, wallet.id)
 
 
@@ -98,42 +191,38 @@ def _draft(account: Account, refill: Refill, wallet: Locked, name: str, card: Pa
     return Draft(InvoiceKind.REFILL, str(refill.id), today, [line], due_on=today, payment_note=paid, actor=SYSTEM.name)
 
 
-def _finish(refill: Refill, answer: Succeeded, payment: Payment, invoice: Invoice) -> None:
-    _write(
-        refill,
-        state=RefillState.SUCCEEDED,
-        finished_at=payment.received_at,
-        outcome="",
-        charge_reference=answer.reference,
-        invoice_id=invoice.id,
-    )
-
-
-def _close(refill: Refill, state: RefillState, outcome: str) -> None:
-    """An answer that ends an open refill; one that comes late changes nothing."""
-    if refill.state in OPEN_STATES:
-        _write(refill, state=state, outcome=outcome[:200], finished_at=datetime.now(UTC))
-
-
-def _stay_open(refill: Refill, state: RefillState, outcome: str) -> None:
-    """An answer that leaves it open. Not knowing takes back nothing that is known."""
-    if refill.state not in OPEN_STATES or (state == RefillState.UNKNOWN and refill.state != RefillState.CHARGING):
-        return
-    if (refill.state, refill.outcome) != (state, outcome[:200]):
-        _write(refill, state=state, outcome=outcome[:200])
+def _ended(state: RefillState, outcome: str) -> dict[str, Any]:
+    """What every end of a refill writes: nobody is asked any more."""
+    return {
+        "state": state,
+        "outcome": outcome[:200],
+        "finished_at": datetime.now(UTC),
+        "next_ask_at": None,
+        "needs_person_at": None,
+        "question": "",
+        "confirm_url": "",
+    }
 
 
 def _alarm(refill: Refill, answer: Succeeded) -> None:
     """The gateway says another sum was charged: nothing is credited, and a person must look."""
     said, meant = money(answer.amount, answer.currency), money(refill.amount, refill.currency)
     log.error("refill %s: charge %s took %s instead of %s", refill.id, answer.reference, said, meant)
+    outcome = f"The gateway says it charged {said} instead of {meant}. Nothing was credited; Support has to look."
     if refill.state in OPEN_STATES:
-        outcome = f"The gateway says it charged {said} instead of {meant}. Nothing was credited; Support has to look."
         if refill.outcome != outcome:
-            _write(refill, state=RefillState.UNKNOWN, outcome=outcome, charge_reference=answer.reference)
+            _write(refill, state=RefillState.UNKNOWN, outcome=outcome)
+        postpone(refill, LONG_PAUSE)
+    _ask_person(refill, f"{answer.reference}: {said} was charged instead of {meant}. Nothing was credited.")
 
 
-def _write(refill: Refill, **values: object) -> None:
+def _ask_person(refill: Refill, question: str) -> None:
+    """Put it before a person at the desk, once for each question."""
+    if refill.question != question[:300]:
+        _write(refill, needs_person_at=datetime.now(UTC), question=question[:300])
+
+
+def _write(refill: Refill, **values: Any) -> None:
     Refill.objects.filter(account_id=refill.account_id, id=refill.id).update(**values)
     for name, value in values.items():
         setattr(refill, name, value)

@@ -56,8 +56,11 @@ OPEN_STATES = (RefillState.DECIDED, RefillState.CHARGING, RefillState.UNKNOWN, R
 class Refill(models.Model):
     """One purchase of credit for one wallet. At most one is open per wallet; its id makes the idempotency key.
 
-    `charging_at` is when the charge was last sent to the gateway, `asked_at` when the gateway was last spoken to: who
-    moves it on speaks next. `request_key` names the request of a manual refill, which is answered once.
+    `charging_at` is when the charge was last sent to the gateway, `asked_at` when the gateway was last spoken to, and
+    `next_ask_at` when it is to be spoken to next; `asks` counts. `request_key` names the request of a manual refill, which
+    is answered once. `why` is what was known when it was decided: the crossing, the caps. While `needs_person_at` is set,
+    it waits at the desk with `question`. `confirm_by` ends the time in which the card's holder can confirm it;
+    `given_up_at` is when a person asked for it to be given up.
     """
 
     pk = models.CompositePrimaryKey("account_id", "id")
@@ -82,6 +85,15 @@ class Refill(models.Model):
     charge_reference = models.CharField(max_length=120, blank=True)
     invoice_id = models.UUIDField(null=True)
     request_key = models.CharField(max_length=200, null=True)
+    why = models.JSONField(null=True)
+    next_ask_at = models.DateTimeField(null=True)
+    asks = models.PositiveSmallIntegerField(db_default=0)
+    needs_person_at = models.DateTimeField(null=True)
+    question = models.CharField(max_length=300, blank=True, db_default="")
+    confirm_url = models.CharField(max_length=2000, blank=True, db_default="")
+    confirm_by = models.DateTimeField(null=True)
+    given_up_at = models.DateTimeField(null=True)
+    given_up_by = models.CharField(max_length=254, blank=True, db_default="")
 
     class Meta:
         db_table = "refill"
@@ -102,7 +114,68 @@ class Refill(models.Model):
                 name="refill_unfinished",
             ),
             models.Index(fields=["finished_at"], name="refill_finished"),
+            models.Index(fields=["charging_at"], name="refill_sent_lately"),
+            models.Index(
+                fields=["needs_person_at"],
+                condition=models.Q(needs_person_at__isnull=False),
+                name="refill_needs_person",
+            ),
         ]
+
+
+class AttemptState(models.TextChoices):
+    """What became of one attempt at a card, as far as is known."""
+
+    SENT = "sent", "Sent"
+    UNKNOWN = "unknown", "No answer yet"
+    SUCCEEDED = "succeeded", "Succeeded"
+    DECLINED = "declined", "Declined"
+    ACTION_REQUIRED = "action_required", "Waits for the card's holder"
+    NEVER_RECEIVED = "never_received", "Never reached the gateway"
+
+
+class RefillAttempt(models.Model):
+    """One attempt of a refill at one card, written before the gateway hears of it: its key, when it was sent first and
+    last, how often, the caps at that time, and what the gateway said. `hard`: this card is never tried again."""
+
+    pk = models.CompositePrimaryKey("account_id", "refill_id", "attempt")
+    account_id = models.UUIDField()
+    refill_id = models.UUIDField()
+    attempt = models.PositiveSmallIntegerField()
+    method_id = models.UUIDField()
+    gateway = models.CharField(max_length=20)
+    token = models.CharField(max_length=120)
+    idempotency_key = models.CharField(max_length=200)
+    facts = models.JSONField(null=True)
+    first_sent_at = models.DateTimeField()
+    sent_at = models.DateTimeField()
+    sends = models.PositiveSmallIntegerField(db_default=1)
+    state = models.CharField(max_length=16, choices=AttemptState.choices, db_default=AttemptState.SENT)
+    code = models.CharField(max_length=80, blank=True, db_default="")
+    message = models.CharField(max_length=300, blank=True, db_default="")
+    hard = models.BooleanField(db_default=False)
+    reference = models.CharField(max_length=120, blank=True, db_default="")
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "refill_attempt"
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "idempotency_key"], name="refill_key_once"),
+        ]
+        indexes = [models.Index(fields=["account_id", "gateway", "token", "sent_at"], name="refill_attempts_of_card")]
+
+
+class RefillLimit(models.Model):
+    """How much one account's cards may be charged for refills in a month, when it is not the operator's usual limit."""
+
+    account_id = models.UUIDField(primary_key=True)
+    monthly_cap = models.DecimalField(**MONEY)
+    set_by = models.CharField(max_length=254)
+    set_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "refill_limit"
+        constraints = [models.CheckConstraint(condition=models.Q(monthly_cap__gte=0), name="refill_limit_not_negative")]
 
 
 class RefillStop(models.Model):

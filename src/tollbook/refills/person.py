@@ -1,0 +1,127 @@
+"""What a person settles: refills of which the gateway does not tell, or tells something that can't be.
+
+Somebody looks at the gateway's own dashboard and says what it shows, with a reason; it is written to the audit trail. A
+customer may give up what waits for them.
+"""
+
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from django.db import transaction
+
+from tollbook.accounts.audit import SYSTEM, Actor, note
+from tollbook.accounts.tables import Account
+from tollbook.errors import Conflict, Forbidden, Invalid, NotFound
+from tollbook.payments.gateway import Succeeded
+from tollbook.postgres import wake
+from tollbook.refills.send import attempt_of
+from tollbook.refills.settle import settle
+from tollbook.refills.tables import OPEN_STATES, AttemptState, Refill, RefillAttempt, RefillState
+
+Verdict = Literal["charged", "not_charged", "given_back"]
+VERDICTS: dict[str, str] = {
+    "charged": "It was charged, exactly the sum of this refill",
+    "not_charged": "It was not charged, and can't be any more",
+    "given_back": "It was charged, and I have given the money back there",
+}
+MOST = 100
+
+
+def waiting() -> list[Refill]:
+    """The refills that wait for a person at the desk, the longest waiting first. As engine; reads only."""
+    return list(Refill.objects.filter(needs_person_at__isnull=False).order_by("needs_person_at")[:MOST])
+
+
+def check(refill: Refill, verdict: str, reference: str, reason: str) -> None:
+    """Raise what `resolve` would raise: Conflict when nothing waits, Invalid with the field."""
+    if refill.needs_person_at is None:
+        raise Conflict("This refill does not wait for anybody any more.")
+    if verdict not in VERDICTS:
+        raise Invalid("Say what the gateway's dashboard shows.", field="verdict")
+    if not reason.strip():
+        raise Invalid("Say what you saw; the reason stays in the audit trail.", field="reason")
+    if verdict == "charged":
+        _check_charged(refill, reference)
+    elif verdict == "not_charged" and refill.state == RefillState.SUCCEEDED:
+        raise Invalid("This refill was charged and credited; only a second charge can be given back.", field="verdict")
+
+
+def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, reason: str, actor: Actor) -> RefillState:
+    """Settle a waiting refill by what a person saw; answers its state. Own transactions; audited.
+
+    charged: credited as if the gateway had said so under `reference`, once. not_charged, given_back: nothing is credited
+    and the refill ends; a charge that is told of later all the same is honoured. Raises NotFound, Forbidden for the system,
+    and what `check` raises.
+    """
+    if actor.kind == SYSTEM.kind:
+        raise Forbidden("A person looks at the gateway's dashboard, never the system.")
+    refill = find(account.id, refill_id)
+    reference = reference.strip()
+    check(refill, verdict, reference, reason)
+    if verdict == "charged":
+        settle(account.id, refill.id, Succeeded(reference, refill.amount, refill.currency))
+    with transaction.atomic():
+        state = _close(refill, verdict, actor)
+        after = {"verdict": verdict, "reference": reference, "state": state.value}
+        told = {"state": refill.state, "question": refill.question}
+        note(
+            account.id, actor, "refill.resolve", f"refill/{refill.id}", before=told, after=after, reason=reason.strip()
+        )
+        wake.tell(account.id)
+    return state
+
+
+def give_up(account: Account, refill_id: UUID, actor: Actor) -> None:
+    """A person does not want a refill that is not charged yet: one that waits for their confirmation, or was just decided.
+
+    As engine or portal, in the caller's transaction or its own; audited. The worker asks the gateway first, so what was
+    confirmed a moment ago is credited. Raises NotFound, Conflict when it is too late.
+    """
+    with transaction.atomic():
+        refill = find(account.id, refill_id)
+        mine = Refill.objects.filter(account_id=account.id, id=refill_id, given_up_at__isnull=True)
+        may = mine.filter(state__in=[RefillState.DECIDED, RefillState.ACTION_REQUIRED])
+        if not may.update(given_up_at=datetime.now(UTC), given_up_by=actor.name):
+            raise Conflict("This refill can't be given up any more.")
+        note(account.id, actor, "refill.give_up", f"refill/{refill.id}", before={"state": refill.state})
+        wake.tell(account.id)
+
+
+def find(account_id: UUID, refill_id: UUID) -> Refill:
+    """A refill of the account. Raises NotFound."""
+    refill = Refill.objects.filter(account_id=account_id, id=refill_id).first()
+    if refill is None:
+        raise NotFound("There is no such refill.")
+    return refill
+
+
+def _check_charged(refill: Refill, reference: str) -> None:
+    if refill.state == RefillState.SUCCEEDED:
+        raise Invalid("This refill is credited already; a second charge is given back at the gateway.", field="verdict")
+    if not 1 <= len(reference) <= 120:
+        raise Invalid("Write the charge's name from the dashboard, up to 120 characters.", field="reference")
+    alarmed = refill.question.startswith(f"{reference}: ")
+    if alarmed:
+        raise Invalid(
+            "The gateway itself says that this charge took another sum: give it back there.", field="reference"
+        )
+
+
+def _close(refill: Refill, verdict: str, actor: Actor) -> RefillState:
+    """Nothing waits any more; what is still open was not charged."""
+    mine = Refill.objects.filter(account_id=refill.account_id, id=refill.id)
+    mine.update(needs_person_at=None)
+    if verdict != "charged":
+        outcome = f"{actor.name} looked: {'not charged' if verdict == 'not_charged' else 'given back'}."
+        values = {"state": RefillState.WITHDRAWN, "outcome": outcome[:200], "finished_at": datetime.now(UTC)}
+        if mine.filter(state__in=OPEN_STATES).update(**values, next_ask_at=None):
+            _close_attempt(refill, verdict)
+    return RefillState(mine.get().state)
+
+
+def _close_attempt(refill: Refill, verdict: str) -> None:
+    attempt = attempt_of(refill)
+    state = AttemptState.NEVER_RECEIVED if verdict == "not_charged" else attempt.state
+    mine = RefillAttempt.objects.filter(account_id=refill.account_id, refill_id=refill.id, attempt=attempt.attempt)
+    mine.filter(answered_at__isnull=True).update(state=state, answered_at=datetime.now(UTC))

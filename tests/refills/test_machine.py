@@ -1,0 +1,354 @@
+"""The refill machine beyond the straight line: backup cards, confirmations, silence, wrong sums, what a person settles."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test.utils import override_settings
+
+from tests.payments.gateways import Deaf, Silent
+from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
+from tollbook.accounts.audit import SYSTEM, trail
+from tollbook.errors import Conflict, Forbidden, Invalid
+from tollbook.invoicing.tables import Invoice
+from tollbook.payments import method
+from tollbook.payments.gateway import ActionRequired, Declined, Succeeded, Unknown
+from tollbook.payments.tables import Payment, PaymentMethod
+from tollbook.postgres.ids import new_id
+from tollbook.postgres.scope import rows_of
+from tollbook.refills import decide, health, limits, person, run, send, switch
+from tollbook.refills.due import pause_after
+from tollbook.refills.settle import settle
+from tollbook.refills.tables import AttemptState, Refill, RefillAttempt
+from tollbook.usage.reverse import Reversal, reverse
+
+SOFT = Declined("insufficient_funds", "The card has insufficient funds.", curable_by_other_card=True)
+
+
+def attempts(shop: Shop) -> list[RefillAttempt]:
+    return list(RefillAttempt.objects.filter(account_id=shop.id).order_by("first_sent_at"))
+
+
+def with_backup(shop: Shop, default: str, backup: str) -> Shop:
+    spare = shop.card(backup)
+    shop.ready("10.00", token=default)
+    PaymentMethod.objects.filter(account_id=shop.id, id=spare.id).update(is_backup=True)
+    return shop
+
+
+def test_a_backup_card_is_tried_once_when_the_default_declines(shop: Shop) -> None:
+    with_backup(shop, "sim_9995", "sim_4444")
+    shop.run()
+    refill = shop.refill()
+    assert (refill.state, refill.attempt, shop.balance()) == ("succeeded", 2, Decimal(510))
+    first, second = attempts(shop)
+    assert (first.state, first.code, second.state) == ("declined", "insufficient_funds", "succeeded")
+    assert first.idempotency_key != second.idempotency_key
+    assert Invoice.objects.get().payment_note.endswith("by Mastercard ending 4444")
+    shop.assert_sound()
+
+
+def test_a_backup_that_declines_too_ends_the_refill(shop: Shop) -> None:
+    with_backup(shop, "sim_9995", "sim_0002")
+    shop.run(3)
+    assert (shop.states(), len(shop.charges())) == ({"declined": 1}, 2)
+    assert shop.refill().outcome == "The bank declined the card."
+
+
+def test_a_decline_that_no_other_card_cures_is_not_taken_to_the_backup(shop: Shop) -> None:
+    with_backup(shop, "sim_4242", "sim_4444")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, Declined("amount_too_small", "The amount is too small."), 1)
+    assert shop.states() == {"declined": 1}
+
+
+def test_the_kill_switch_is_read_before_the_backup_too_twilio_2026_03_18(shop: Shop) -> None:
+    with_backup(shop, "sim_4242", "sim_4444")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, SOFT, 1)
+    assert shop.states() == {"decided": 1}
+    switch.turn(False, "Something is wrong", SUPPORT)
+    shop.run()
+    assert shop.states() == {"declined": 1}
+    assert "insufficient funds. The backup card was not charged: Refills are switched off" in shop.refill().outcome
+    assert shop.charges() == []
+
+
+def test_while_the_default_rests_the_backup_is_charged(shop: Shop) -> None:
+    with_backup(shop, "sim_9979", "sim_4444")
+    shop.run()
+    assert len(shop.charges()) == 2
+    shop.use("500.00")
+    shop.later(days=3)
+    shop.run()
+    assert [charge.token for charge in shop.charges()] == ["sim_9979", "sim_4444", "sim_4444"]
+
+
+def test_a_card_that_was_refused_for_good_is_never_tried_again(shop: Shop) -> None:
+    shop.ready("10.00", token="sim_9979")
+    for _ in range(40):
+        shop.run()
+        shop.later(days=2)
+    assert (len(shop.charges()), shop.stop().code) == (1, "card_refused")
+    with pytest.raises(decide.RefillStopped, match="refused Visa •• 9979 for good"):
+        run.ask(shop.account, "outbound", Decimal(100), OWNER)
+
+
+def test_a_late_decline_of_the_first_attempt_does_not_end_the_second(shop: Shop) -> None:
+    with_backup(shop, "sim_4242", "sim_4444")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, SOFT, 1)
+    send.begin(shop.id, refill_id)
+    for late in (SOFT, ActionRequired(), Unknown()):
+        assert settle(shop.id, refill_id, late, 1) == "charging"
+    assert settle(shop.id, refill_id, Succeeded("two", Decimal(500), "USD"), 2) == "succeeded"
+    assert shop.balance() == Decimal(510)
+
+
+def test_two_successes_of_one_refill_are_credited_once_and_shown_to_a_person(shop: Shop) -> None:
+    shop.ready("10.00")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, Succeeded("one", Decimal(500), "USD"))
+    settle(shop.id, refill_id, Succeeded("two", Decimal(500), "USD"))
+    assert (shop.balance(), Payment.objects.count()) == (Decimal(510), 1)
+    [waiting] = person.waiting()
+    assert waiting.question == "Charged twice: one was credited, two was not."
+    with pytest.raises(Invalid, match="credited already"):
+        person.resolve(shop.account, refill_id, "charged", "two", "x", SUPPORT)
+    person.resolve(shop.account, refill_id, "given_back", "two", "Refunded two", SUPPORT)
+    assert person.waiting() == []
+    assert shop.states() == {"succeeded": 1}
+
+
+def test_unknown_is_asked_about_after_4_seconds_30_seconds_5_minutes_and_then_every_5_minutes() -> None:
+    asked, at = [], timedelta()
+    for asks in range(6):
+        at += pause_after(asks, at)
+        asked.append(at.total_seconds())
+    assert asked == [4, 30, 300, 600, 900, 1200]
+    assert pause_after(1000, timedelta(hours=25)) == timedelta(hours=1)
+
+
+@gateway_is("Silent")
+def test_after_an_hour_of_silence_a_person_is_asked_and_asking_goes_on(shop: Shop) -> None:
+    Silent.charges = True
+    shop.ready("50.00")
+    shop.run()
+    for _ in range(11):
+        health.forget()
+        shop.later(minutes=5)
+        shop.run()
+    assert (shop.states(), person.waiting()) == ({"unknown": 1}, [])
+    health.forget()
+    shop.later(minutes=6)
+    shop.run()
+    [waiting] = person.waiting()
+    assert "does not say whether this was charged" in waiting.question
+    with gateway_is():
+        health.forget()
+        shop.later(minutes=6)
+        shop.run()
+    assert (shop.states(), person.waiting()) == ({"succeeded": 1}, [])
+    shop.assert_sound()
+
+
+@gateway_is("Silent")
+def test_a_person_settles_by_what_the_dashboard_says(shop: Shop) -> None:
+    refill = unanswered(shop)
+    with pytest.raises(Forbidden):
+        person.resolve(shop.account, refill.id, "charged", "ch_1", "Seen", SYSTEM)
+    with pytest.raises(Invalid, match="what you saw"):
+        person.resolve(shop.account, refill.id, "charged", "ch_1", " ", SUPPORT)
+    with pytest.raises(Invalid, match="charge's name"):
+        person.resolve(shop.account, refill.id, "charged", "", "Seen", SUPPORT)
+    reference = shop.charges()[0].reference
+    assert person.resolve(shop.account, refill.id, "charged", reference, "Seen", SUPPORT) == "succeeded"
+    assert shop.balance() == Decimal(550)
+    assert settle(shop.id, refill.id, Succeeded(reference, Decimal(500), "USD")) == "succeeded"
+    assert shop.balance() == Decimal(550)
+    with pytest.raises(Conflict):
+        person.resolve(shop.account, refill.id, "charged", reference, "Seen", SUPPORT)
+    entry = trail(shop.id).filter(action="refill.resolve").get()
+    assert (entry.actor_name, entry.reason, entry.after["verdict"]) == (SUPPORT.name, "Seen", "charged")
+    shop.assert_sound()
+
+
+@gateway_is("Silent")
+def test_a_person_may_say_that_it_was_not_charged_and_a_late_success_is_honoured(shop: Shop) -> None:
+    refill = unanswered(shop, charges=False)
+    assert person.resolve(shop.account, refill.id, "not_charged", "", "Not in the list", SUPPORT) == "withdrawn"
+    [attempt] = attempts(shop)
+    assert attempt.state == AttemptState.NEVER_RECEIVED
+    assert settle(shop.id, refill.id, Succeeded("late", Decimal(500), "USD")) == "succeeded"
+    assert shop.balance() == Decimal(550)
+
+
+def unanswered(shop: Shop, charges: bool = True) -> Refill:
+    Silent.charges = charges
+    shop.ready("50.00")
+    shop.run()
+    health.forget()
+    shop.later(minutes=61)
+    shop.run()
+    [waiting] = person.waiting()
+    return waiting
+
+
+@gateway_is("Overcharging")
+def test_a_wrong_sum_waits_for_a_person_and_can_not_be_credited_by_one(shop: Shop) -> None:
+    shop.ready("50.00")
+    shop.run()
+    [waiting] = person.waiting()
+    assert "$5.00 was charged instead of $500.00" in waiting.question
+    reference = waiting.question.split(":")[0]
+    with pytest.raises(Invalid, match="another sum"):
+        person.resolve(shop.account, waiting.id, "charged", reference, "Seen", SUPPORT)
+    assert person.resolve(shop.account, waiting.id, "given_back", reference, "Refunded", SUPPORT) == "withdrawn"
+    assert (shop.balance(), person.waiting()) == (Decimal(50), [])
+
+
+@gateway_is("Deaf")
+def test_a_key_that_the_gateway_may_have_forgotten_is_never_sent_again(shop: Shop) -> None:
+    Deaf.heard.clear()
+    shop.ready("50.00")
+    shop.run()
+    sent = len(Deaf.heard)
+    shop.later(hours=22, minutes=50)
+    shop.run()
+    assert len(Deaf.heard) == sent + 1, "within 23 hours it is"
+    shop.later(minutes=20)
+    refill_id = shop.refill().id
+    shop.run()
+    assert Refill.objects.get(account_id=shop.id, id=refill_id).state == "withdrawn"
+    assert len({key for key in Deaf.heard if str(refill_id) in key}) == 1
+
+
+def test_a_confirmation_is_shown_expires_and_frees_the_wallet(shop: Shop) -> None:
+    shop.ready("50.00", token="sim_3184")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, ActionRequired("Confirm.", "https://gateway.example/confirm", "pi_1"))
+    refill = shop.refill()
+    assert (refill.state, refill.confirm_url) == ("action_required", "https://gateway.example/confirm")
+    assert refill.confirm_by is not None
+    assert attempts(shop)[0].reference == "pi_1"
+    run.run_due()
+    shop.later(hours=25)
+    settle(shop.id, refill_id, ActionRequired("Confirm.", "https://gateway.example/confirm", "pi_1"))
+    refill = shop.refill()
+    assert (refill.state, refill.outcome) == ("declined", "Nobody confirmed the payment in time.")
+    assert settle(shop.id, refill_id, Succeeded("pi_1", Decimal(500), "USD")) == "succeeded", "confirmed after all"
+
+
+def test_a_customer_gives_a_confirmation_up(shop: Shop) -> None:
+    shop.ready("50.00", token="sim_3184", rule=other(automatic=False))
+    run.ask(shop.account, "outbound", Decimal(100), OWNER)
+    shop.run()
+    refill = shop.refill()
+    with rows_of(shop.id):
+        person.give_up(shop.account, refill.id, OWNER)
+    with pytest.raises(Conflict):
+        person.give_up(shop.account, refill.id, OWNER)
+    shop.run()
+    assert shop.refill().outcome == f"{OWNER.name} gave it up."
+    assert shop.states() == {"withdrawn": 1}
+    shop.card("sim_4242")
+    run.ask(shop.account, "outbound", Decimal(100), OWNER)
+
+
+def test_an_account_has_a_limit_over_all_its_wallets(shop: Shop) -> None:
+    limits.set_account_limit(shop.account, Decimal("800.00"), "A new customer", SUPPORT)
+    shop.ready("50.00")
+    shop.run()
+    with pytest.raises(decide.RefillStopped, match=r"limit of \$800.00 a month for all wallets; \$500.00 are charged"):
+        run.ask(shop.account, "inbound", Decimal(301), OWNER)
+    run.ask(shop.account, "inbound", Decimal(300), OWNER)
+    shop.use("500.00")
+    shop.run()
+    assert shop.stop().code == "account_cap"
+    limits.set_account_limit(shop.account, None, "Known by now", SUPPORT)
+    shop.run()
+    assert shop.stop() is None
+    shop.assert_sound()
+
+
+@pytest.mark.parametrize("passed", [{"charges_an_hour": 2}, {"money_an_hour": 120_000}])
+def test_the_operator_has_limits_over_all_accounts_new_years_day(shop: Shop, passed: dict[str, int]) -> None:
+    usual = {"account_month": 10**9, "charges_an_hour": 10**9, "money_an_hour": 10**9}
+    shops = [shop, Shop(shop.db, "contoso"), Shop(shop.db, "fabrikam")]
+    for one in shops:
+        one.ready("50.00")
+    with override_settings(REFILL_LIMITS=usual | passed):
+        shop.run(3)
+        assert sum(len(one.refills()) for one in shops) == 2
+        [stopped] = [one for one in shops if one.stop()]
+        assert stopped.stop().code == "operator_limit"
+        for one in shops:
+            one.later(minutes=61)
+        shop.run()
+    assert sum(len(one.refills()) for one in shops) == 3
+
+
+def test_a_correction_of_usage_is_no_adjustment(shop: Shop) -> None:
+    """What gives back must not keep a wallet, which use has brought low, from its refill."""
+    shop.ready("60.00")
+    shop.use("30.00")
+    event = shop.events()[-1]
+    reverse(shop.id, Reversal(str(new_id()), event.event_id, event.occurred_at, Decimal(1), reason="A test"))
+    shop.run()
+    assert (shop.states(), shop.stop()) == ({"succeeded": 1}, None)
+
+
+@gateway_is("Silent")
+def test_while_the_gateway_is_silent_wallets_wait_visibly_and_go_on_by_themselves(shop: Shop) -> None:
+    Silent.charges = False
+    shops = [shop, *(Shop(shop.db, f"shop-{number}") for number in range(5))]
+    for one in shops:
+        one.ready("50.00")
+    with override_settings(REFILLS_AT_ONCE=1):
+        shop.run()
+    states = [state for one in shops for state in one.states().elements()]
+    assert states == ["unknown"] * 3, "after three silences nobody else is sent"
+    assert {one.stop().code for one in shops if one.stop()} == {"gateway_away"}
+    with gateway_is():
+        health.forget()
+        for one in shops:
+            one.later(minutes=5)
+        shop.run(2)
+    assert all(one.states() == {"succeeded": 1} for one in shops)
+
+
+@gateway_is("Silent")
+def test_a_manual_refill_waits_as_it_is_while_the_gateway_is_silent(shop: Shop) -> None:
+    shop.card()
+    for _ in range(3):
+        health.heard("simulated", answered=False)
+    run.ask(shop.account, "outbound", Decimal(100), OWNER)
+    shop.run()
+    assert shop.states() == {"decided": 1}
+    with gateway_is():
+        health.forget()
+        shop.run()
+    assert shop.states() == {"succeeded": 1}
+
+
+def test_several_refills_are_charged_at_once(shop: Shop) -> None:
+    shops = [shop, *(Shop(shop.db, f"shop-{number}") for number in range(7))]
+    for one in shops:
+        one.ready("50.00")
+    with override_settings(REFILLS_AT_ONCE=4):
+        shop.run(2)
+    assert all(one.states() == {"succeeded": 1} for one in shops)
+    shop.assert_sound()
+
+
+def test_a_card_that_was_removed_is_not_charged_and_the_next_decision_takes_another(shop: Shop) -> None:
+    with_backup(shop, "sim_4242", "sim_4444")
+    decide.decide(shop.id, "outbound")
+    method.remove(shop.id, method.default_of(shop.id).id, OWNER)
+    shop.run()
+    assert (shop.states(), shop.charges()) == ({"withdrawn": 1}, [])
