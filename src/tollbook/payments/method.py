@@ -127,7 +127,6 @@ def default_of(account_id: UUID) -> PaymentMethod | None:
 
 def backup_of(account_id: UUID) -> PaymentMethod | None:
     """The card that is tried once when the default declines for a reason that another card can cure, if there is one."""
-    """The card that is tried once when the default declines for a reason that another card can cure."""
     return _present(account_id).filter(is_backup=True).first()
 
 
