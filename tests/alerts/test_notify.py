@@ -8,15 +8,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.alerts.conftest import Told
+from tests.databases import Database
 from tests.payments.test_transfer import an_invoice
+from tests.payments.till import Till
 from tests.people import grant, person
 from tests.refills.shop import OWNER, SUPPORT, Shop, other
 from tests.together import together
+from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account, Level
 from tollbook.alerts import levels, notify, people
 from tollbook.alerts.tables import AlertCursor, Delivery, Notice
 from tollbook.errors import Conflict, Invalid
+from tollbook.payments import collect, dispute
+from tollbook.payments.gateway import Dispute
 from tollbook.refills import stops, switch
 from tollbook.refills.brakes import Stop
 from tollbook.wallets.credit import adjust
@@ -185,6 +190,52 @@ def test_an_invoice_is_told_to_readers_and_to_the_billing_address(told: Told) ->
     [notice] = told.notices("invoice.issued")
     to = {delivery.recipient for delivery in told.deliveries(notice_id=notice.id)}
     assert to == {"ap@northwind.example", "owner@northwind.example"}
+
+
+def test_a_payment_that_failed_by_itself_is_told_with_the_day_of_the_next_try(db: Database) -> None:
+    till = Till(db)
+    notify.look()
+    till.card("sim_9995")
+    till.collects(0, 3)
+    invoice = till.invoice()
+    for _ in range(2):
+        collect.run_due()
+        notify.look()
+        till.later(days=3)
+    first, second = Notice.objects.filter(account_id=till.id, kind="payment.failed").order_by("id")
+    assert first.data["invoice"] == invoice.number and first.data["amount"] == "100.00" and first.data["reason"]
+    assert first.data["next_on"] == (today_in(till.account) + timedelta(days=3)).isoformat()
+    assert second.data["next_on"] == ""
+
+
+def test_a_payment_that_waits_for_the_holder_is_told_once(db: Database) -> None:
+    till = Till(db)
+    notify.look()
+    till.card("sim_3184")
+    till.collects(0)
+    till.invoice()
+    collect.run_due()
+    for _ in range(2):
+        notify.look()
+    assert Notice.objects.filter(kind="payment.action_required").count() == 1
+
+
+def test_a_dispute_is_told_when_it_opens_and_at_each_end(db: Database) -> None:
+    till = Till(db)
+    notify.look()
+    payment = till.payment(till.invoice(), till.card())
+    for state in ("open", "lost", "won"):
+        told_of = Dispute(
+            "dp_1", payment.charge_reference, payment.amount, "USD", Decimal("15.00"), state, datetime.now(UTC)
+        )
+        dispute.take("simulated", told_of)
+        for _ in range(2):
+            notify.look()
+    for account_id in (till.id, OPERATOR_ID):
+        rows = Notice.objects.filter(account_id=account_id, kind__startswith="dispute").order_by("id")
+        assert [(one.kind, one.data.get("result")) for one in rows] == [
+            ("dispute.opened", None), ("dispute.closed", "lost"), ("dispute.closed", "won"),
+        ]  # fmt: skip
 
 
 def test_a_card_that_expires_is_told_within_its_last_month_and_again_in_its_last_week(told: Told) -> None:

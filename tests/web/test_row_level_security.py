@@ -48,6 +48,7 @@ OVER_ACCOUNTS = {
     "gateway_event_done": "the worker forgets what was done long ago",
     "installation_pkey": "one row for all",
     "refill_finished": "the worker looks for refills to tell about",
+    "payment_intent_finished": "the worker looks for payments to tell about",
     "invoice_issued": "the worker looks for invoices to tell about",
     "alert_delivery_due": "the worker looks for what is to be sent",
     "refill_sent_lately": "the operator's limits of an hour count all accounts",

@@ -26,6 +26,7 @@ _OF_ACCOUNTS = (
     Kind("refill.stopped", "Refill stopped", "a wallet is due, and one of its limits or a person stops it"),
     Kind("refill.action_required", "Action required", "the bank wants the card's holder to confirm a charge"),
     Kind("payment.failed", "Payment failed", "an invoice could not be collected"),
+    Kind("payment.action_required", "Payment to confirm", "the bank wants the card's holder to confirm a payment"),
     Kind("dispute.opened", "Dispute opened", "the card's holder disputes a charge"),
     Kind("dispute.closed", "Dispute closed", "a dispute was won or lost"),
     Kind("invoice.issued", "Invoice issued", "there is a new invoice", Area.INVOICES),

@@ -47,6 +47,9 @@ def facts(since: datetime, began: datetime) -> Iterator[list[Fact]]:
     yield [_refill(*row) for row in _rows("refills_waiting", window)]
     yield [fact for row in _rows("stops", window) for fact in _stop(*row)]
     yield [_invoice(*row) for row in _rows("invoices", window)]
+    yield [_payment(*row) for row in _rows("payments_failed", window)]
+    yield [_payment(*row) for row in _rows("payments_waiting", window)]
+    yield [fact for row in _rows("disputes", window) for fact in _dispute(*row)]
     yield [_card(*row) for row in _rows("cards", window)]
 
 
@@ -122,6 +125,42 @@ def _invoice(
         "due_on": due_on.isoformat(),
     }
     return Fact(account_id, "invoice.issued", f"invoice/{id}", "", issued_at, data)
+
+
+def _payment(
+    account_id: UUID, id: UUID, state: str, at: datetime, number: str, amount: Decimal, currency: str, outcome: str,
+    next_on: date | None,
+) -> Fact:  # fmt: skip
+    data = {
+        "invoice": number,
+        "amount": _money(amount, currency),
+        "currency": currency,
+        "reason": outcome,
+    }
+    if state == "action_required":
+        return Fact(account_id, "payment.action_required", f"payment/{id}", "", at, data)
+    data["next_on"] = next_on.isoformat() if next_on else ""
+    return Fact(account_id, "payment.failed", f"payment/{id}", "", at, data)
+
+
+def _dispute(
+    account_id: UUID, id: UUID, state: str, at: datetime, amount: Decimal, currency: str, fee: Decimal, reference: str,
+    paid_by: str,
+) -> Iterator[Fact]:  # fmt: skip
+    is_open = state == "open"
+    data = {
+        "dispute": reference,
+        "amount": _money(amount, currency),
+        "fee": _money(fee, currency),
+        "currency": currency,
+        "paid_by": paid_by,
+    }
+    if not is_open:
+        data["result"] = state
+    kind, crossing = ("dispute.opened", "") if is_open else ("dispute.closed", state)
+    slug = {"account": _slug(account_id)}
+    yield Fact(OPERATOR_ID, kind, f"dispute/{id}", crossing, at, data | slug)
+    yield Fact(account_id, kind, f"dispute/{id}", crossing, at, data)
 
 
 def _card(account_id: UUID, id: UUID, brand: str, last4: str, is_default: bool, last_on: date, step: str) -> Fact:

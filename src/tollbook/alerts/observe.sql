@@ -67,3 +67,46 @@ FROM (
 WHERE NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = c.account_id AND n.kind = 'card.expiring'
                   AND n.subject = 'card/' || c.id AND n.crossing = c.last_on || '/' || c.step)
 LIMIT %(limit)s
+
+-- name: payments_failed
+-- Charges of invoices by themselves that failed since, with the day of the next try; what a person tried, that person saw.
+SELECT p.account_id, p.id, p.state, p.finished_at, i.number, p.amount, p.currency, p.outcome,
+       CASE WHEN NOT p.is_hard AND s.is_on AND o.balance > 0 THEN i.issued_on + (s.days->>t.tries)::int END
+FROM payment_intent p
+JOIN invoice i ON i.account_id = p.account_id AND i.id = p.invoice_id
+JOIN open_balance o ON o.account_id = p.account_id AND o.invoice_id = p.invoice_id
+LEFT JOIN collection_schedule s ON s.name = 'invoices'
+CROSS JOIN LATERAL (
+    SELECT count(*)::int AS tries FROM payment_intent n
+    WHERE n.account_id = p.account_id AND n.invoice_id = p.invoice_id AND n.automatic AND n.state <> 'withdrawn') AS t
+WHERE p.finished_at > %(since)s AND p.automatic AND p.state = 'declined'
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = p.account_id AND n.kind = 'payment.failed'
+                  AND n.subject = 'payment/' || p.id AND n.crossing = '')
+ORDER BY p.finished_at
+LIMIT %(limit)s
+
+-- name: payments_waiting
+-- Charges of invoices by themselves that wait for the card's holder.
+SELECT p.account_id, p.id, p.state, coalesce(p.charging_at, p.decided_at), i.number, p.amount, p.currency, p.outcome, NULL::date
+FROM payment_intent p
+JOIN invoice i ON i.account_id = p.account_id AND i.id = p.invoice_id
+WHERE p.decided_at > %(began)s AND p.automatic AND p.state = 'action_required'
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = p.account_id AND n.kind = 'payment.action_required'
+                  AND n.subject = 'payment/' || p.id AND n.crossing = '')
+ORDER BY p.decided_at
+LIMIT %(limit)s
+
+-- name: disputes
+-- Disputes that were opened, and those that were won or lost (a lost one may still be won: once for each). There are few, and a gateway may tell of one a day late.
+SELECT d.account_id, d.id, 'open', d.opened_at, d.amount, d.currency, d.fee, d.gateway || ' ' || d.reference, p.method_label
+FROM dispute d JOIN payment p ON p.account_id = d.account_id AND p.id = d.payment_id
+WHERE d.opened_at > %(began)s - interval '1 day'
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = d.account_id AND n.kind = 'dispute.opened'
+                  AND n.subject = 'dispute/' || d.id AND n.crossing = '')
+UNION ALL
+SELECT d.account_id, d.id, d.state, coalesce(d.closed_at, d.opened_at), d.amount, d.currency, d.fee, d.gateway || ' ' || d.reference, p.method_label
+FROM dispute d JOIN payment p ON p.account_id = d.account_id AND p.id = d.payment_id
+WHERE d.opened_at > %(began)s - interval '1 day' AND d.state IN ('won', 'lost')
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = d.account_id AND n.kind = 'dispute.closed'
+                  AND n.subject = 'dispute/' || d.id AND n.crossing = d.state)
+LIMIT %(limit)s

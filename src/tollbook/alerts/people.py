@@ -24,7 +24,7 @@ from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.postgres.ids import new_id
 
 MOST_ADDRESSES = 20
-BILLING_ADDRESS_GETS = ("payment.failed", "invoice.issued")
+BILLING_ADDRESS_GETS = ("payment.failed", "payment.action_required", "invoice.issued")
 
 
 @dataclass(frozen=True, slots=True)

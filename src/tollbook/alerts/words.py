@@ -175,6 +175,17 @@ def _payment_failed(data: Mapping[str, Any], reader: Reader) -> Message:
     )
 
 
+def _payment_to_confirm(data: Mapping[str, Any], reader: Reader) -> Message:
+    amount = reader.money(data, "amount")
+    return Message(
+        f"Please confirm the payment of invoice {data['invoice']}",
+        (data["reason"] or "The bank wants the card's holder to confirm this payment.", "Nothing is charged before."),
+        (("Invoice", data["invoice"]), ("Amount", amount)),
+        f"/billing/invoices/{data['invoice']}/",
+        "Open the invoice",
+    )
+
+
 def _dispute_opened(data: Mapping[str, Any], reader: Reader) -> Message:
     amount, of = reader.money(data, "amount"), f" of {data['account']}" if "account" in data else ""
     return Message(
@@ -183,7 +194,7 @@ def _dispute_opened(data: Mapping[str, Any], reader: Reader) -> Message:
             "The card's holder asked the bank for the money back.",
             "The sum is set aside until the bank has decided.",
         ),
-        (("Amount", amount), ("Charge", data["charge"])),
+        (("Amount", amount), ("Paid by", data["paid_by"]), ("Dispute", data["dispute"])),
         "/desk/refills/" if of else "/billing/invoices/",
         "Open Billing" if not of else "Open the desk",
     )
@@ -195,7 +206,7 @@ def _dispute_closed(data: Mapping[str, Any], reader: Reader) -> Message:
     return Message(
         f"The dispute{of} about {amount} was {data['result']}",
         ("The money stays where it was." if won else "The money went back to the card's holder.",),
-        (("Amount", amount), ("Charge", data["charge"])),
+        (("Amount", amount), ("Paid by", data["paid_by"]), ("Dispute", data["dispute"])),
         "/desk/refills/" if of else "/billing/invoices/",
         "Open Billing" if not of else "Open the desk",
     )
@@ -239,6 +250,7 @@ _MESSAGES: dict[str, Callable[[Mapping[str, Any], Reader], Message]] = {
     "refill.action_required": _action_required,
     "refill.unresolved": _unresolved,
     "payment.failed": _payment_failed,
+    "payment.action_required": _payment_to_confirm,
     "dispute.opened": _dispute_opened,
     "dispute.closed": _dispute_closed,
     "invoice.issued": _invoice,

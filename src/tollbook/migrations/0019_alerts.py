@@ -58,7 +58,7 @@ def _key(*names: str) -> tuple[str, models.CompositePrimaryKey]:
 
 
 class Migration(migrations.Migration):
-    """New tables, and two indexes by time on refills and invoices, which the worker reads what happened by."""
+    """New tables, and indexes by time on refills, payments and invoices, which the worker reads what happened by."""
 
     dependencies = [("tollbook", "0018_money")]
     operations = [
@@ -213,6 +213,7 @@ class Migration(migrations.Migration):
             "recipient", models.UniqueConstraint(fields=("account_id", "user_id"), name="one_choice_per_user")
         ),
         migrations.AddIndex("refill", models.Index(fields=["finished_at"], name="refill_finished")),
+        migrations.AddIndex("paymentintent", models.Index(fields=["finished_at"], name="payment_intent_finished")),
         migrations.AddIndex("invoice", models.Index(fields=["issued_at"], name="invoice_issued")),
         *[migrations.RunSQL(statement, migrations.RunSQL.noop) for statement in _statements()],
     ]

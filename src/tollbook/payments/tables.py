@@ -223,6 +223,7 @@ class PaymentIntent(models.Model):
         indexes = [
             models.Index(fields=["account_id", "invoice_id", "-decided_at"], name="payment_intent_of_invoice"),
             models.Index(fields=["state", "decided_at"], condition=_OPEN_INTENT, name="payment_intent_unfinished"),
+            models.Index(fields=["finished_at"], name="payment_intent_finished"),
         ]
 
 
