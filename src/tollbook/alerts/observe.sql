@@ -100,13 +100,13 @@ LIMIT %(limit)s
 -- Disputes that were opened, and those that were won or lost (a lost one may still be won: once for each). There are few, and a gateway may tell of one a day late.
 SELECT d.account_id, d.id, 'open', d.opened_at, d.amount, d.currency, d.fee, d.gateway || ' ' || d.reference, p.method_label
 FROM dispute d JOIN payment p ON p.account_id = d.account_id AND p.id = d.payment_id
-WHERE d.opened_at > %(began)s - interval '1 day'
+WHERE d.opened_at > %(began)s::timestamptz - interval '1 day'
   AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = d.account_id AND n.kind = 'dispute.opened'
                   AND n.subject = 'dispute/' || d.id AND n.crossing = '')
 UNION ALL
 SELECT d.account_id, d.id, d.state, coalesce(d.closed_at, d.opened_at), d.amount, d.currency, d.fee, d.gateway || ' ' || d.reference, p.method_label
 FROM dispute d JOIN payment p ON p.account_id = d.account_id AND p.id = d.payment_id
-WHERE d.opened_at > %(began)s - interval '1 day' AND d.state IN ('won', 'lost')
+WHERE d.opened_at > %(began)s::timestamptz - interval '1 day' AND d.state IN ('won', 'lost')
   AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = d.account_id AND n.kind = 'dispute.closed'
                   AND n.subject = 'dispute/' || d.id AND n.crossing = d.state)
 LIMIT %(limit)s
