@@ -51,6 +51,13 @@ UNDECIDED_FOR = timedelta(minutes=2)
 PAGE = 100
 
 
+FAILED = Declined("gateway_failed", "The gateway failed, and took nothing.")
+
+
+class RepeatedFailure(Exception):
+    """Stripe repeats that it failed under this key, and always will: what it did before it failed is all it does."""
+
+
 class Stripe:
     """The adapter; see `payments.gateway.Gateway`."""
 
@@ -63,7 +70,10 @@ class Stripe:
             params = _intent(request)
         except NotChargeable as error:
             return Declined("amount_not_chargeable", str(error))
-        return _said(lambda: client().v1.payment_intents.create(params, _key(request.idempotency_key)))
+        try:
+            return _said(lambda: client().v1.payment_intents.create(params, _key(request.idempotency_key)))
+        except RepeatedFailure:
+            return self.look_up(request.account_id, request.idempotency_key) or FAILED
 
     def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
         """The charge with this key, wherever it is found; None when it is in no list of the account."""
@@ -247,7 +257,7 @@ def _refund(request: RefundRequest) -> Any:
 
 
 def _said(ask: Callable[[], Any]) -> ChargeAnswer:
-    """The answer to a request that moves money. Raises KeyReused.
+    """The answer to a request that moves money. Raises KeyReused, RepeatedFailure.
 
     A repeated answer is as old as its first execution, so what it is about is read again.
     """
@@ -261,6 +271,8 @@ def _said(ask: Callable[[], Any]) -> ChargeAnswer:
     except stripe.InvalidRequestError as error:
         return answers.of_refused(error)
     except stripe.StripeError as error:
+        if (error.http_status or 0) >= 500 and _is_repeated(error.headers):
+            raise RepeatedFailure(error.http_status) from error
         return answers.of_error(error)
 
 

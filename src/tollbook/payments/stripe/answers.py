@@ -104,7 +104,7 @@ def of_failure(failure: Table, reference: str) -> ChargeAnswer:
 
 def of_refused(error: stripe.InvalidRequestError) -> Declined:
     """A request that Stripe did not begin to execute, because it can't be."""
-    if error.param in ("payment_method", "customer"):
+    if error.param in ("payment_method", "customer") or "PaymentMethod" in (error.user_message or ""):
         return Declined("no_such_card", SENTENCES["no_such_card"], curable_by_other_card=True, hard=True)
     return Declined(error.code or "invalid_request", f"The gateway refused the request: {error.user_message}"[:200])
 
