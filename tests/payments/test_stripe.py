@@ -371,7 +371,9 @@ def test_the_network_is_never_used_inside_a_transaction(fake: Gateway, shop: Sho
         Stripe().look_up(shop.id, "key")
 
 
-def test_a_secret_is_never_logged_even_when_everything_is(fake: Gateway, shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_is_never_logged_even_when_everything_is(
+    fake: Gateway, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("", "stripe", "httpx", "httpcore"):
         caplog.set_level(logging.DEBUG, logger=name)
     request = a_request(shop, save_card(fake, shop.id).token)
