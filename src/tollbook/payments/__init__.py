@@ -17,5 +17,6 @@ dunning      when invoices are charged by themselves, and which need a person
 credit       account credit: what was paid and is not needed yet
 refund       money given back, never more than was captured
 dispute      a payment that is contested: frozen, lost, won
+reconcile    a gateway's list compared with the books for a period, both ways
 applied      the payments behind an invoice: when, with what, by whom
 """

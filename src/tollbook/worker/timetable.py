@@ -7,7 +7,7 @@ from threading import Event
 from tollbook.accounts.remember import forget_old
 from tollbook.alerts import deliver, notify
 from tollbook.invoicing.run import bill
-from tollbook.payments import collect, refund
+from tollbook.payments import collect, reconcile, refund
 from tollbook.refills.run import run_due
 from tollbook.usage.fold import fold_waiting
 from tollbook.wallets.hold import expire_due
@@ -41,6 +41,11 @@ def move_payments(stop: Event) -> int:
     return collect.run_due(stop) + refund.run_due(stop)
 
 
+def catch_up(stop: Event) -> int:
+    """What no webhook told of charges and disputes."""
+    return reconcile.catch_up(stop)
+
+
 def forget_answers(stop: Event) -> int:
     """Forget answers to machines that are too old to be asked for again."""
     return forget_old()
@@ -64,6 +69,7 @@ JOBS = (
     Job("alerts", 3, notify.look),
     Job("deliveries", 2, deliver.send_due),
     Job("billing", 15 * 60, bill_periods),
+    Job("reconcile", 60 * 60, catch_up),
     Job("answers", 60 * 60, forget_answers),
     Job("old deliveries", 60 * 60, forget_deliveries),
     Job("beat", 5, beat),
