@@ -7,6 +7,8 @@ simulated    a gateway that moves no money, deterministic, with cards that succe
 stripe       Stripe, by its official SDK
 manual       bank transfers that staff recorded, in the port's words
 method       an account's cards: add, choose the default, remove
+inbox        what gateways tell: stored once, acknowledged at once, looked into later
+told         what a webhook points at, as its gateway has it now, taken the same way as any other answer
 receive      a captured charge becomes a payment in the books, once
 transfer     a bank transfer that a person saw arrive: received and applied to its invoice, once
 attempts     how often a card was tried, over everything it is charged for
