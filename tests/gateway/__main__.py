@@ -1,8 +1,9 @@
 """`python -m tests.gateway`: a gateway for tests and the demo, at 127.0.0.1."""
 
 import argparse
+import contextlib
+import os
 import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -48,12 +49,10 @@ def serve(options: argparse.Namespace) -> None:
     desk.books.search_lag_seconds = options.search_lag
     desk.sender.set({"target": options.webhooks, "secrets": options.webhook_secret or ["whsec_test"]})
     server = Server(options.port, desk)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing is buffered; threads need not be waited for
     print(f"{desk.base_url} truth {truth}", flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever(poll_interval=3600)
-    except KeyboardInterrupt:
-        sys.exit(0)
 
 
 if __name__ == "__main__":
