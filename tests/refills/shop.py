@@ -135,6 +135,7 @@ class Shop:
                 "decided_at", "charging_at", "asked_at", "finished_at", "next_ask_at", "needs_person_at", "confirm_by",
                 "given_up_at",
             ),
+            "card_attempt": ("began_at", "failed_at"),
             "refill_attempt": ("first_sent_at", "sent_at", "answered_at"),
             "refill_rule": ("set_at", "tripped_at", "released_at"),
             "refill_stop": ("since_at", "until_at"),

@@ -15,7 +15,7 @@ from django.db import connection
 
 from tollbook.accounts.account import by_id
 from tollbook.accounts.tables import Account
-from tollbook.payments import gateway
+from tollbook.payments import attempts, gateway
 from tollbook.payments.gateway import ChargeRequest
 from tollbook.payments.method import default_of
 from tollbook.payments.tables import PaymentMethod
@@ -191,6 +191,7 @@ def _charging(refill: Refill, wallet: Locked, card: PaymentMethod, facts: Facts)
     }
     with connection.cursor() as cursor:
         cursor.execute(SQL["attempt"], values)
+    attempts.begin(card, key)
     return _charge(refill, wallet, card, key, refill.attempt)
 
 

@@ -18,6 +18,7 @@ from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.settle import settle as apply
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.written import money
+from tollbook.payments import attempts
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
 from tollbook.payments.method import backup_of, label, printed
 from tollbook.payments.receive import receive
@@ -78,6 +79,8 @@ def _take_down(attempt: RefillAttempt, answer: ChargeAnswer) -> None:
         values["message"] = answer.message[:300]
     mine = RefillAttempt.objects.filter(account_id=attempt.account_id, refill_id=attempt.refill_id)
     mine.filter(attempt=attempt.attempt).update(**values)
+    if isinstance(answer, Declined | ActionRequired):
+        attempts.failed(attempt.account_id, attempt.idempotency_key, values.get("hard", False))
 
 
 def _not_succeeded(refill: Refill, attempt: RefillAttempt, answer: ChargeAnswer) -> None:
