@@ -76,6 +76,14 @@ class Shop:
         method.make_default(self.id, added.id, OWNER)
         return added
 
+    def backup(self, token: str = "sim_4444") -> PaymentMethod:
+        """A card that is tried when the default declines; the default stays what it is."""
+        default, added = method.default_of(self.id), self.card(token)
+        if default is not None:
+            method.make_default(self.id, default.id, OWNER)
+        method.make_backup(self.id, added.id, OWNER)
+        return added
+
     def credit(self, amount: str, type_code: str = "outbound") -> None:
         adjust(self.id, type_code, Decimal(amount), "paid", "Opening balance", SUPPORT)
 
@@ -132,7 +140,13 @@ class Shop:
         step = timedelta(**duration)
         columns = {
             "refill": (
-                "decided_at", "charging_at", "asked_at", "finished_at", "next_ask_at", "needs_person_at", "confirm_by",
+                "decided_at",
+                "charging_at",
+                "asked_at",
+                "finished_at",
+                "next_ask_at",
+                "needs_person_at",
+                "confirm_by",
                 "given_up_at",
             ),
             "card_attempt": ("began_at", "failed_at"),

@@ -13,7 +13,7 @@ from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.invoicing.tables import Invoice
 from tollbook.payments import method
 from tollbook.payments.gateway import ActionRequired, Declined, Succeeded, Unknown
-from tollbook.payments.tables import Payment, PaymentMethod
+from tollbook.payments.tables import Payment
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.scope import rows_of
 from tollbook.refills import decide, health, limits, person, run, send, switch
@@ -30,9 +30,8 @@ def attempts(shop: Shop) -> list[RefillAttempt]:
 
 
 def with_backup(shop: Shop, default: str, backup: str) -> Shop:
-    spare = shop.card(backup)
     shop.ready("10.00", token=default)
-    PaymentMethod.objects.filter(account_id=shop.id, id=spare.id).update(is_backup=True)
+    shop.backup(backup)
     return shop
 
 

@@ -24,7 +24,11 @@ from tollbook.refills.rule import amount_for, change, check, preview, sentence
         ("refill_amount", {"refill_amount": "NaN"}, "such as"),
         ("minimum_before_refill", {"minimum_before_refill": "-1"}, "below zero"),
         ("monthly_cap", {"monthly_cap": "499.99"}, "does not allow a single refill"),
-        ("monthly_cap", {"refill_amount": "10", "minimum_before_refill": "500", "monthly_cap": "500"}, r"\$510.00 would be"),
+        (
+            "monthly_cap",
+            {"refill_amount": "10", "minimum_before_refill": "500", "monthly_cap": "500"},
+            r"\$510.00 would be",
+        ),
         ("max_charges_per_day", {"max_charges_per_day": 0}, "1 to 100"),
         ("max_charges_per_day", {"max_charges_per_day": 101}, "1 to 100"),
     ],
@@ -82,7 +86,8 @@ def test_the_rule_says_itself_in_plain_words(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("balance", "amount"), [("50", "500"), ("-449.99", "500"), ("-450", "1000"), ("-2000", "2500"), ("49.999999", "500")]
+    ("balance", "amount"),
+    [("50", "500"), ("-449.99", "500"), ("-450", "1000"), ("-2000", "2500"), ("49.999999", "500")],
 )
 def test_one_charge_closes_the_gap(balance: str, amount: str) -> None:
     after = Decimal(balance) + amount_for(USUAL, Decimal(balance))
@@ -97,7 +102,9 @@ def test_a_preview_says_what_would_happen_now_and_in_a_month(shop: Shop) -> None
     now, month = preview(shop.account, "outbound", USUAL).effects
     assert now == "The balance is at or below the minimum already: this would charge $500.00 right now."
     assert month == "At last month's pace this would charge 2 times, $1,500.00."
-    assert preview(shop.account, "outbound", other(automatic=False)).effects == ("Nothing will be charged automatically.",)
+    assert preview(shop.account, "outbound", other(automatic=False)).effects == (
+        "Nothing will be charged automatically.",
+    )
 
 
 def test_a_preview_says_what_keeps_the_charge_from_happening_now(shop: Shop) -> None:
@@ -135,7 +142,9 @@ def test_a_rehearsal_counts_charges_by_the_rule() -> None:
 def test_a_rehearsal_knows_the_caps() -> None:
     daily = replay(other(max_charges_per_day=1), Decimal(100), hours("60", "500"), ZoneInfo("UTC"))
     assert (daily.charges, daily.capped) == (1, True)
-    next_day = replay(other(max_charges_per_day=1), Decimal(100), hours(*["60"] + ["0"] * 11 + ["500"]), ZoneInfo("UTC"))
+    next_day = replay(
+        other(max_charges_per_day=1), Decimal(100), hours(*["60"] + ["0"] * 11 + ["500"]), ZoneInfo("UTC")
+    )
     assert (next_day.charges, next_day.capped) == (2, False)
     abroad = replay(
         other(max_charges_per_day=1), Decimal(100), hours(*["60"] + ["0"] * 11 + ["500"]), ZoneInfo("America/New_York")

@@ -1,0 +1,104 @@
+"""A process that does what is due to refills and dies, by SIGKILL, where it is told to. One start, many deaths: it forks.
+
+Reads lines of JSON from standard input, `{"point": name, "when": "before" | "after", "number": n}`, and answers each with
+the signal that ended the child, or 0 when it came to its end. Points: `statement` and `commit` count what goes to the
+database; `write` counts writes to any socket of Python's; the others are functions, by name.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.db import connection, connections  # noqa: E402
+
+from tollbook.payments import gateway  # noqa: E402
+from tollbook.refills import decide, run, send  # noqa: E402
+from tollbook.refills import settle as settling  # noqa: E402
+
+FUNCTIONS: dict[str, tuple[Any, str]] = {
+    "the decision": (decide, "decide"),
+    "the intent": (decide, "_insert"),
+    "charging": (send, "begin"),
+    "the attempt's key": (send.attempts, "begin"),
+    "the charge": (gateway, "charge"),
+    "the answer": (run, "settle"),
+    "the payment": (settling, "receive"),
+    "the credit": (settling, "fund"),
+    "the invoice": (settling, "issue"),
+    "the settlement": (settling, "apply"),
+    "the claim": (send, "claim"),
+    "the question": (gateway, "look_up"),
+    "charging again": (send, "begin_again"),
+}
+ROUNDS = 2
+DATABASE = type(connections["default"])
+
+
+class Fatal:
+    """Counts calls of something, and dies at one of them."""
+
+    def __init__(self, number: int, when: str) -> None:
+        self.left, self.when = number, when
+
+    def __call__(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        self.left -= 1
+        if self.left == 0 and self.when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = work(*args, **named)
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+
+def do(point: str, when: str, number: int) -> None:
+    """Do what is due, and die."""
+    fatal = Fatal(number, when)
+    if point == "statement":
+        with connection.execute_wrapper(fatal):
+            rounds()
+        return
+    places = {"commit": (DATABASE, "_commit"), "write": (socket.socket, "sendall")} | FUNCTIONS
+    place, name = places[point]
+    work = getattr(place, name)
+    setattr(place, name, _method(fatal, work) if isinstance(place, type) else partial(fatal, work))
+    rounds()
+
+
+def rounds() -> None:
+    for _ in range(ROUNDS):
+        run.run_due()
+
+
+def _method(fatal: Fatal, work: Callable[..., Any]) -> Callable[..., Any]:
+    def called(self: Any, *args: Any, **named: Any) -> Any:
+        return fatal(work, self, *args, **named)
+
+    return called
+
+
+def main() -> None:
+    for line in sys.stdin:
+        told = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            try:
+                do(told["point"], told["when"], told["number"])
+                os._exit(0)
+            except BaseException as error:
+                print(repr(error), file=sys.stderr, flush=True)
+                os._exit(1)
+        status = os.waitpid(child, 0)[1]
+        print(json.dumps({"signal": os.WTERMSIG(status), "code": status >> 8}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
