@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from tollbook.payments.gateway import ChargeAnswer, ChargeRequest, Succeeded, Unknown
+from tollbook.payments.gateway import ChargeAnswer, ChargeRequest, RefundAnswer, RefundRequest, Succeeded, Unknown
 from tollbook.payments.simulated import Simulated
 
 
@@ -51,6 +51,12 @@ class Deaf(Simulated):
     def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
         return None
 
+    def refund(self, request: RefundRequest) -> RefundAnswer:
+        return Unknown("No answer.")
+
+    def look_up_refund(self, request: RefundRequest) -> RefundAnswer | None:
+        return None
+
 
 class Failing(Simulated):
     """Charges, then fails in a way its adapter did not foresee."""
@@ -77,4 +83,12 @@ class Silent(Simulated):
         return Unknown("No answer.")
 
     def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
+        return Unknown("No answer.")
+
+
+class Mute(Simulated):
+    """Gives back what it is asked for, and says nothing."""
+
+    def refund(self, request: RefundRequest) -> RefundAnswer:
+        super().refund(request)
         return Unknown("No answer.")

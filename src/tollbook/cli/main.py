@@ -215,6 +215,25 @@ def audit(account: str | None) -> None:
 
 
 @main.command()
+@click.option("--from", "since", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day (UTC).")
+@click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day (UTC), included.")
+@click.option("--gateway", metavar="NAME", help="Only this gateway (default: all that are offered).")
+@click.option("--settle", is_flag=True, help="Settle what the gateway's own record explains; say what is left.")
+def reconcile(since: datetime, until: datetime, gateway: str | None, settle: bool) -> None:
+    """Compare what gateways charged, gave back and lost in disputes with the books, both ways.
+
+    \b
+    Example:
+        tollbook reconcile --from 2026-11-01 --until 2026-11-30
+
+    Each difference is named, with what to do about it. Without --settle nothing is changed. See docs/payments.md.
+
+    Exit status: 0 no difference, 1 differences, 2 wrong use, 3 a gateway can't be reached.
+    """
+    run("payments.reconcile", since=since.date(), until=until.date(), gateway=gateway, settle=settle)
+
+
+@main.command()
 @click.option("--before", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Archive months that end before this day.")
 @click.option("--account", metavar="SLUG", help="Only this account (default: all).")
 @click.option(

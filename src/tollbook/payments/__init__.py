@@ -7,6 +7,8 @@ simulated    a gateway that moves no money, deterministic, with cards that succe
 stripe       Stripe, by its official SDK
 manual       bank transfers that staff recorded, in the port's words
 method       an account's cards: add, choose the default, remove
+inbox        what gateways tell: stored once, acknowledged at once, looked into later
+told         what a webhook points at, as its gateway has it now, taken the same way as any other answer
 receive      a captured charge becomes a payment in the books, once
 transfer     a bank transfer that a person saw arrive: received and applied to its invoice, once
 attempts     how often a card was tried, over everything it is charged for
@@ -17,5 +19,6 @@ dunning      when invoices are charged by themselves, and which need a person
 credit       account credit: what was paid and is not needed yet
 refund       money given back, never more than was captured
 dispute      a payment that is contested: frozen, lost, won
+reconcile    a gateway's list compared with the books for a period, both ways
 applied      the payments behind an invoice: when, with what, by whom
 """

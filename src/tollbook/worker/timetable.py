@@ -7,7 +7,8 @@ from threading import Event
 from tollbook.accounts.remember import forget_old
 from tollbook.alerts import deliver, notify
 from tollbook.invoicing.run import bill
-from tollbook.payments import collect, refund
+from tollbook.payments import captured, collect, inbox, reconcile, refund
+from tollbook.refills import settle as refills
 from tollbook.refills.run import run_due
 from tollbook.usage.fold import fold_waiting
 from tollbook.wallets.hold import expire_due
@@ -41,6 +42,28 @@ def move_payments(stop: Event) -> int:
     return collect.run_due(stop) + refund.run_due(stop)
 
 
+def catch_up(stop: Event) -> int:
+    """What no webhook told of charges and disputes."""
+    return reconcile.catch_up(stop)
+
+
+SETTLERS: dict[str, inbox.Settle] = {
+    "refill": refills.settle,
+    "invoice": lambda account_id, our_id, answer, attempt: captured.settle(account_id, our_id, attempt, answer),
+}
+"""Who takes what became of a charge, by what it was for."""
+
+
+def look_into_webhooks(stop: Event) -> int:
+    """What gateways told: ask them about it, and take what they say."""
+    return inbox.process(SETTLERS, stop)
+
+
+def forget_webhooks(stop: Event) -> int:
+    """Forget what gateways told long ago."""
+    return inbox.forget_old()
+
+
 def forget_answers(stop: Event) -> int:
     """Forget answers to machines that are too old to be asked for again."""
     return forget_old()
@@ -59,12 +82,15 @@ def beat(stop: Event) -> int:
 JOBS = (
     Job("refills", 1, run_due, woken=True),
     Job("payments", 2, move_payments, woken=True),
+    Job("webhooks", 1, look_into_webhooks),
     Job("holds", 5, expire_holds),
     Job("rollups", 2, fold_waiting),
     Job("alerts", 3, notify.look),
     Job("deliveries", 2, deliver.send_due),
     Job("billing", 15 * 60, bill_periods),
+    Job("reconcile", 60 * 60, catch_up),
     Job("answers", 60 * 60, forget_answers),
+    Job("old webhooks", 60 * 60, forget_webhooks),
     Job("old deliveries", 60 * 60, forget_deliveries),
     Job("beat", 5, beat),
 )

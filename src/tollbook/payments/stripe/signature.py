@@ -24,7 +24,8 @@ KINDS: tuple[tuple[str, EventKind], ...] = (
     ("refund.", "refund"),
     ("charge.", "charge"),
     ("checkout.session.", "page"),
-    ("payment_method.", "card"),
+    ("payment_method.automatically_updated", "card"),
+    ("payment_method.updated", "card"),
 )
 """By the beginning of an event's type; the first that fits."""
 
@@ -36,7 +37,7 @@ def event_of(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], no
         event = json.loads(body)
         kind, reference = _about(event["type"], event["data"]["object"])
         return GatewayEvent(_word(event["id"]), kind, reference, datetime.fromtimestamp(event["created"], UTC))
-    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError) as error:
         raise NotGenuine(f"signed, but not an event: {type(error).__name__}") from None
 
 

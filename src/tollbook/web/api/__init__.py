@@ -24,5 +24,6 @@ rates          rate this number
 pages          keyset pages: {items, next}
 openapi        the OpenAPI document, derived from the routes
 examples       a true example of every call
+gateways       where payment gateways tell what happened
 health         /healthz and /readyz
 """

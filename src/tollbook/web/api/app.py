@@ -5,6 +5,7 @@ from litestar import Litestar, Router
 from tollbook.web.api import (
     breakdown,
     events,
+    gateways,
     health,
     holds,
     invoices,
@@ -51,7 +52,7 @@ v1 = Router(
 )
 threads.use()
 inner = Litestar(
-    route_handlers=[v1, openapi.openapi_json, health.healthz, health.readyz, metrics.metrics],
+    route_handlers=[v1, gateways.take_webhook, openapi.openapi_json, health.healthz, health.readyz, metrics.metrics],
     exception_handlers=problems.HANDLERS,
     request_max_body_size=LARGEST_BODY,
     logging_config=None,

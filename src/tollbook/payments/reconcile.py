@@ -1,0 +1,269 @@
+"""Compares a gateway's list of charges, refunds and disputes with the books for a period, both ways.
+
+What the books lack and the gateway's own record explains can be settled at once, by the same verbs that answers and webhooks
+go through; everything else is named for a person, with what to do. The gateway is asked outside any transaction.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from threading import Event
+from uuid import UUID
+
+from django.db.models import Sum
+
+from tollbook.accounts.tables import Account
+from tollbook.errors import Invalid
+from tollbook.money.amount import ZERO
+from tollbook.money.written import money
+from tollbook.payments import collect, dispute, gateway
+from tollbook.payments.gateway import Charged, Dispute, Unreachable
+from tollbook.payments.intent import PURPOSE
+from tollbook.payments.tables import OPEN_REFUNDS, Disputed, DisputeState, Payment, Refund, RefundState
+
+log = logging.getLogger(__name__)
+
+CHARGES_BACK, DISPUTES_BACK = timedelta(days=2), timedelta(days=7)
+"""How far back the worker's own comparison looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that the gateway and the books don't agree about. `code` is stable, `says` what it is, `do` what to do.
+
+    `account` is a short name, empty when nobody's. `charge` and `dispute` are the gateway's own record, when it has one.
+    """
+
+    code: str
+    gateway: str
+    reference: str
+    account: str
+    says: str
+    do: str
+    charge: Charged | None = None
+    dispute: Dispute | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What a comparison of one gateway found. `foreign` counts charges there that are not of this installation."""
+
+    gateway: str
+    charges: int = 0
+    disputes: int = 0
+    foreign: int = 0
+    captured: dict[str, Decimal] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+
+
+def compare(name: str, since: datetime, until: datetime) -> Report:
+    """Compare what the gateway `name` did in [since, until) with the books, and what the books have of then with it.
+
+    Reads only; must not be called inside a transaction. Raises Invalid for a period that is none, gateway.Unreachable.
+    """
+    if since >= until:
+        raise Invalid("The period ends after it begins.", field="until")
+    report, slugs = Report(name), dict(Account.objects.values_list("id", "slug"))
+    listed = set()
+    for charge in gateway.charges(name, since, until):
+        listed.add(charge.reference)
+        report.differences += _of_charge(report, charge, slugs)
+    for payment in _booked(name, since, until, slugs):
+        if payment.charge_reference not in listed:
+            report.differences += _of_payment(payment, slugs)
+    contested = set()
+    for told in gateway.disputes(name, since, until):
+        contested.add(told.reference)
+        report.differences += _of_dispute(report, told, slugs)
+    report.differences += _disputes_of_ours(name, since, until, contested, slugs)
+    return report
+
+
+def settle(differences: Iterable[Difference]) -> list[Difference]:
+    """Settle what the gateway's own record explains; answers what is left for a person. Not inside a transaction."""
+    return [one for one in differences if not _settled(one)]
+
+
+def catch_up(stop: Event | None = None) -> int:
+    """What no webhook told: compare the last days with every gateway, settle, and ask what became of open disputes.
+
+    Answers how many differences were settled; what is left is logged. A gateway that is away keeps no other from its turn.
+    """
+    now, done = datetime.now(UTC), 0
+    for name in gateway.offered():
+        if stop is not None and stop.is_set():
+            break
+        try:
+            done += _catch_up(name, now)
+        except Unreachable:
+            log.warning("gateway %s can't be reached: nothing was compared", name)
+    return done
+
+
+def _catch_up(name: str, now: datetime) -> int:
+    found = compare(name, now - CHARGES_BACK, now).differences
+    for told in gateway.disputes(name, now - DISPUTES_BACK, now):
+        dispute.take(name, told)
+    for reference in list(Disputed.objects.filter(**_everybody(), **_open(name)).values_list("reference", flat=True)):
+        try:
+            dispute.refresh(name, reference)
+        except LookupError:
+            log.error("gateway %s does not know dispute %s any more", name, reference)
+    left = settle(found)
+    for one in left:
+        log.error("gateway %s and the books differ: %s", name, one.says, extra={"reference": one.reference})
+    return len(found) - len(left)
+
+
+def _open(name: str) -> dict[str, str]:
+    return {"gateway": name, "state": str(DisputeState.OPEN)}
+
+
+def _everybody() -> dict[str, list[UUID]]:
+    return {"account_id__in": list(Account.objects.values_list("id", flat=True))}
+
+
+def _settled(one: Difference) -> bool:
+    if one.code == "charge_not_booked" and one.charge is not None and one.charge.purpose == PURPOSE:
+        if one.charge.account_id is None or not _is_id(one.charge.our_id):
+            return False
+        return collect.settle_by(one.charge.account_id, one.charge.our_id) == "succeeded"
+    if one.code in ("dispute_not_booked", "dispute_differs") and one.dispute is not None:
+        case = dispute.take(one.gateway, one.dispute)
+        return case is not None and (case.state, case.fee) == (one.dispute.state, one.dispute.fee)
+    return False
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
+
+
+def _of_charge(report: Report, charge: Charged, slugs: dict[UUID, str]) -> Iterator[Difference]:
+    if charge.account_id is None or charge.account_id not in slugs:
+        report.foreign += 1
+        return
+    report.charges += 1
+    payment = _payment(charge.account_id, report.gateway, charge.reference)
+    if charge.state == "succeeded":
+        report.captured[charge.currency] = report.captured.get(charge.currency, ZERO) + charge.amount
+        yield from _captured(report.gateway, charge, payment, slugs)
+    elif payment is not None:
+        yield Difference(
+            "payment_not_captured",
+            report.gateway,
+            charge.reference,
+            slugs[charge.account_id],
+            f"The books have {_sum(payment)} received; the gateway says the charge is {charge.state}.",
+            "Look the charge up at the gateway. If no money was taken, tell your engineers: the payment must be reversed.",
+            charge,
+        )
+
+
+def _captured(name: str, charge: Charged, payment: Payment | None, slugs: dict[UUID, str]) -> Iterator[Difference]:
+    slug, took = slugs[charge.account_id] if charge.account_id else "", money(charge.amount, charge.currency)
+    if payment is None:
+        says = f"The gateway took {took}; the books have no payment of it."
+        yield Difference("charge_not_booked", name, charge.reference, slug, says, _what_to_do(charge), charge)
+    elif (payment.amount, payment.currency) != (charge.amount, charge.currency):
+        says = f"The gateway took {took}; the books have {_sum(payment)}."
+        do = "Look the charge up at the gateway and tell your engineers: no answer of it should ever have been booked."
+        yield Difference("amount_differs", name, charge.reference, slug, says, do, charge)
+    else:
+        yield from _refunds_differ(payment, charge, slug)
+
+
+def _what_to_do(charge: Charged) -> str:
+    if charge.purpose == PURPOSE:
+        return "Settle it: the charge is of a payment that was asked for here."
+    if charge.purpose == "refill":
+        return "It is of a refill, which asks for itself; if it stays here for an hour, look at the desk's Refills."
+    return "Find out what it was for; give it back at the gateway, or record it as a transfer."
+
+
+def _refunds_differ(payment: Payment, charge: Charged, slug: str) -> Iterator[Difference]:
+    mine = Refund.objects.filter(account_id=payment.account_id, payment_id=payment.id)
+    if mine.filter(state__in=OPEN_REFUNDS).exists():
+        return  # on its way: either side may be first
+    booked = mine.filter(state=RefundState.SUCCEEDED).aggregate(sum=Sum("amount"))["sum"] or ZERO
+    if booked == charge.refunded:
+        return
+    gave, have = money(charge.refunded, charge.currency), money(booked, charge.currency)
+    do = (
+        "It was given back at the gateway, past the desk: book it as a correction, and give back on the desk from now on."
+        if charge.refunded > booked
+        else "Look the refund up at the gateway; it may have failed there after it was accepted."
+    )
+    says = f"The gateway gave {gave} of {_sum(payment)} back; the books have {have}."
+    yield Difference("refunds_differ", payment.gateway, payment.charge_reference, slug, says, do, charge)
+
+
+def _of_payment(payment: Payment, slugs: dict[UUID, str]) -> Iterator[Difference]:
+    """A payment of the period whose charge was made before it, or is not there at all."""
+    slug = slugs[payment.account_id]
+    try:
+        charge = gateway.charged(payment.gateway, payment.charge_reference)
+    except LookupError:
+        says = f"The books have {_sum(payment)} received; the gateway has no such charge."
+        do = "Look the reference up at the gateway. If it is not there, somebody booked what was never paid."
+        yield Difference("payment_not_at_gateway", payment.gateway, payment.charge_reference, slug, says, do)
+        return
+    if charge.account_id is not None and charge.account_id != payment.account_id:
+        says = f"{_sum(payment)} is booked for {slug}; the gateway has it for {slugs.get(charge.account_id, 'another')}."
+        do = "Look the charge up at the gateway: it belongs to one of them."
+        yield Difference("account_differs", payment.gateway, payment.charge_reference, slug, says, do, charge)
+    elif charge.state == "succeeded":
+        yield from _captured(payment.gateway, charge, payment, slugs | {payment.account_id: slug})
+
+
+def _booked(name: str, since: datetime, until: datetime, slugs: dict[UUID, str]) -> Iterator[Payment]:
+    """Payments received in the period, and those of which something was given back in it, of every account."""
+    everybody = {"account_id__in": list(slugs), "gateway": name}
+    received = Payment.objects.filter(**everybody, received_at__gte=since, received_at__lt=until)
+    yield from received.order_by("received_at", "id")
+    refunds = Refund.objects.filter(account_id__in=list(slugs), finished_at__gte=since, finished_at__lt=until)
+    given = set(refunds.filter(state=RefundState.SUCCEEDED).values_list("payment_id", flat=True))
+    yield from Payment.objects.filter(**everybody, id__in=given).exclude(received_at__gte=since, received_at__lt=until)
+
+
+def _of_dispute(report: Report, told: Dispute, slugs: dict[UUID, str]) -> Iterator[Difference]:
+    payment = dispute.payment_of(report.gateway, told.charge_reference)
+    if payment is None:
+        return  # of a charge that is none of ours, or that is named already as not booked
+    report.disputes += 1
+    mine = Disputed.objects.filter(account_id=payment.account_id, gateway=report.gateway, reference=told.reference)
+    yield from _dispute_differs(report.gateway, told, mine.first(), slugs[payment.account_id])
+
+
+def _dispute_differs(name: str, told: Dispute, case: Disputed | None, slug: str) -> Iterator[Difference]:
+    about = f"A dispute about {money(told.amount, told.currency)}"
+    if case is None:
+        says, do = f"{about} is {told.state} at the gateway; the books don't know of it.", "Settle it."
+        yield Difference("dispute_not_booked", name, told.reference, slug, says, do, dispute=told)
+    elif (case.state, case.amount, case.currency, case.fee) != (told.state, told.amount, told.currency, told.fee):
+        have = f"{case.state}, {money(case.amount, case.currency)}, fee {money(case.fee, case.currency)}"
+        says = f"{about} is {told.state}, fee {money(told.fee, told.currency)} at the gateway; the books have {have}."
+        do = "Settle it. What stays here then needs a person."
+        yield Difference("dispute_differs", name, told.reference, slug, says, do, dispute=told)
+
+
+def _disputes_of_ours(
+    name: str, since: datetime, until: datetime, listed: set[str], slugs: dict[UUID, str]
+) -> Iterator[Difference]:
+    mine = Disputed.objects.filter(account_id__in=list(slugs), gateway=name, opened_at__gte=since, opened_at__lt=until)
+    for case in mine.exclude(reference__in=listed):
+        says = f"The books have a dispute about {money(case.amount, case.currency)}; the gateway does not list it."
+        do = "Look it up at the gateway; if it is not there, tell your engineers."
+        yield Difference("dispute_not_at_gateway", name, case.reference, slugs[case.account_id], says, do)
+
+
+def _payment(account_id: UUID, name: str, reference: str) -> Payment | None:
+    return Payment.objects.filter(account_id=account_id, gateway=name, charge_reference=reference).first()
+
+
+def _sum(payment: Payment) -> str:
+    return money(payment.amount, payment.currency)

@@ -1,0 +1,165 @@
+"""Gateway and books are compared both ways; what differs is named, and settled where the gateway explains it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import ClassVar
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.payments.till import Till
+from tests.refills.shop import SUPPORT, gateway_is
+from tollbook.audit.books import audit
+from tollbook.cli import payments as commands
+from tollbook.cli.main import main
+from tollbook.errors import Invalid
+from tollbook.payments import reconcile, refund
+from tollbook.payments.gateway import Charged
+from tollbook.payments.refund import Back
+from tollbook.payments.simulated import Simulated
+from tollbook.payments.tables import Disputed, Payment
+from tollbook.postgres.ids import new_id
+
+
+@pytest.fixture
+def till(db) -> Till:
+    return Till(db)
+
+
+class Other(Simulated):
+    """Lists what the test says instead of what it did."""
+
+    adds: ClassVar[list[Charged]] = []
+
+    def charges(self, since: datetime, until: datetime) -> Iterator[Charged]:
+        yield from super().charges(since, until)
+        yield from self.adds
+
+
+def report() -> reconcile.Report:
+    now = datetime.now(UTC)
+    return reconcile.compare("simulated", now - timedelta(days=1), now + timedelta(minutes=1))
+
+
+def codes() -> list[str]:
+    return [one.code for one in report().differences]
+
+
+def test_books_that_agree_have_no_difference(till: Till) -> None:
+    payment = till.payment(till.invoice(), till.card())
+    asked = refund.ask(till.account, Back(payment.id, Decimal(30), "goodwill", "Sorry."), SUPPORT)
+    assert codes() == [], "a refund under way is no difference"
+    refund.step(till.id, asked.id)
+    found = report()
+    assert (found.charges, found.captured, found.differences) == (1, {"USD": Decimal(100)}, [])
+
+
+def test_a_charge_whose_answer_was_lost_is_found_and_settled(till: Till) -> None:
+    invoice = till.invoice()
+    till.pay(invoice, till.card("sim_0408"))
+    [one] = report().differences
+    assert (one.code, one.account) == ("charge_not_booked", "northwind")
+    assert reconcile.settle([one]) == []
+    assert (till.owed(invoice), codes()) == (0, [])
+    assert audit([till.account]) == []
+
+
+def test_a_payment_that_the_gateway_does_not_have_is_named(till: Till) -> None:
+    payment = till.payment(till.invoice(), till.card())
+    with till.db.connect("owner") as owner:
+        owner.execute("DELETE FROM simulated_charge WHERE account_id = %s", [till.id])
+    [one] = report().differences
+    assert (one.code, one.reference) == ("payment_not_at_gateway", payment.charge_reference)
+    assert reconcile.settle([one]) == [one]
+
+
+def test_a_refund_past_the_desk_is_named(till: Till) -> None:
+    till.payment(till.invoice(), till.card())
+    with till.db.connect("owner") as owner:
+        owner.execute(
+            "INSERT INTO simulated_charge SELECT account_id, 'x', 'simre_x', reference, currency, 40, 'refund', '', now()"
+            " FROM simulated_charge"
+        )
+    [one] = report().differences
+    assert one.code == "refunds_differ" and "$40.00 of $100.00" in one.says
+
+
+def test_another_sum_is_named(till: Till) -> None:
+    till.payment(till.invoice(), till.card())
+    with till.db.connect("owner") as owner:
+        owner.execute("UPDATE simulated_charge SET amount = 99 WHERE account_id = %s", [till.id])
+    assert codes() == ["amount_differs"]
+
+
+def test_charges_of_others_are_counted_and_left_alone(till: Till) -> None:
+    till.payment(till.invoice(), till.card())
+    now = datetime.now(UTC)
+    strange = Charged("ch_1", "", None, Decimal(5), "USD", now, "succeeded", Decimal(0), answer=None)  # type: ignore[arg-type]
+    with gateway_is("tests.payments.test_reconcile.Other"):
+        Other.adds = [strange]
+        assert (report().foreign, codes()) == (1, [])
+        Other.adds = []
+
+
+def test_disputes_no_webhook_told_are_found_and_taken(till: Till) -> None:
+    invoice = till.invoice()
+    till.pay(invoice, till.card("sim_0259"))
+    [one] = report().differences
+    assert one.code == "dispute_not_booked"
+    assert reconcile.catch_up() == 1
+    assert (Disputed.objects.get().state, till.book("disputed:simulated"), codes()) == ("open", 100, [])
+    assert audit([till.account]) == []
+
+
+def test_a_dispute_only_we_know_of_is_named(till: Till) -> None:
+    payment = till.payment(till.invoice(), till.card())
+    Disputed.objects.create(
+        account_id=till.id, id=new_id(), gateway="simulated", reference="dp_1", payment_id=payment.id, currency="USD",
+        amount=Decimal(100), opened_at=datetime.now(UTC),
+    )  # fmt: skip
+    assert codes() == ["dispute_not_at_gateway"]
+
+
+def test_the_worker_settles_what_nobody_told_and_survives_a_gateway_that_is_away(till: Till) -> None:
+    invoice = till.invoice()
+    till.pay(invoice, till.card("sim_0408"))
+    with gateway_is("tests.payments.test_reconcile.Away"):
+        assert reconcile.catch_up() == 0
+    assert reconcile.catch_up() == 1
+    assert till.owed(invoice) == 0
+
+
+class Away(Simulated):
+    """Can't be reached."""
+
+    def charges(self, since: datetime, until: datetime) -> Iterator[Charged]:
+        raise ConnectionResetError("away")
+
+
+def test_a_period_that_is_none_is_refused(db) -> None:
+    now = datetime.now(UTC)
+    with pytest.raises(Invalid):
+        reconcile.compare("simulated", now, now)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *options: str) -> Result:
+    monkeypatch.setattr("tollbook.cli.main.run", lambda verb, **values: getattr(commands, verb.split(".")[1])(**values))
+    today = datetime.now(UTC).date().isoformat()
+    return CliRunner().invoke(main, ["reconcile", "--from", today, "--until", today, *options])
+
+
+def test_the_command_names_each_difference_and_its_exit_status_tells(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    till.pay(till.invoice(), till.card("sim_0408"))
+    found = command(monkeypatch)
+    assert found.exit_code == 1
+    assert "charge_not_booked: The gateway took $100.00; the books have no payment of it." in found.output
+    assert Payment.objects.count() == 0
+    settled = command(monkeypatch, "--settle", "--gateway", "simulated")
+    assert settled.exit_code == 0 and "1 settled." in settled.output and "agree" in settled.output
+    assert command(monkeypatch, "--gateway", "nobody").exit_code == 2
+
+
+def test_the_command_says_when_a_gateway_is_away(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway_is("tests.payments.test_reconcile.Away"):
+        assert command(monkeypatch).exit_code == 3
