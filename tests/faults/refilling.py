@@ -94,16 +94,24 @@ class World:
         for shop in poor:
             self.card_behaves(shop, "pm_card_visa_chargeDeclinedInsufficientFunds")
         for shop in self.shops:
-            shop.use(max(shop.balance() - Decimal(49), Decimal(1)))
-            refill = decide.decide(shop.id, "outbound")
-            if refill is not None:
-                self.step(shop.id, refill)
-        for pause in SCHEDULE:
-            if not self.ask_again(pause):
-                break
+            self.charge(shop)
+        self.finish()
         for shop in poor:
             self.card_behaves(shop, "pm_card_visa")
         self.later(timedelta(hours=26), self.shops)
+
+    def charge(self, shop: Shop) -> None:
+        """The wallet is used below its minimum, and refilled."""
+        shop.use(max(shop.balance() - Decimal(49), Decimal(1)))
+        refill = decide.decide(shop.id, "outbound")
+        if refill is not None:
+            self.step(shop.id, refill)
+
+    def finish(self) -> None:
+        """Ask about what is open, as the schedule says, until nothing is."""
+        for pause in SCHEDULE:
+            if not self.ask_again(pause):
+                break
 
     def ask_again(self, pause: timedelta) -> bool:
         """Let time go by, and ask about everything that is open; whether there was anything."""

@@ -37,6 +37,9 @@ def main() -> None:
     parser.add_argument("--webhooks", default="", metavar="URL", help="where webhooks go; nowhere unless given")
     parser.add_argument("--webhook-secret", action="append", help="signs webhooks; whsec_test unless given")
     parser.add_argument("--search-lag", type=float, default=10.0, help="seconds until search sees a change (10)")
+    parser.add_argument(
+        "--ahead", type=float, default=0.0, metavar="SECONDS", help="how far its clock is ahead; negative: behind"
+    )
     serve(parser.parse_args())
 
 
@@ -45,7 +48,7 @@ def serve(options: argparse.Namespace) -> None:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="tollbook-gateway-"))
     folder.mkdir(parents=True, exist_ok=True)
     truth = options.truth or folder / "truth.jsonl"
-    desk = Desk(folder, truth, tuple(options.key or ["sk_test_tollbook"]))
+    desk = Desk(folder, truth, tuple(options.key or ["sk_test_tollbook"]), options.ahead)
     desk.books.search_lag_seconds = options.search_lag
     desk.sender.set({"target": options.webhooks, "secrets": options.webhook_secret or ["whsec_test"]})
     server = Server(options.port, desk)

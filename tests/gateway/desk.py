@@ -73,8 +73,8 @@ class Answer:
 class Desk:
     """The gateway but for its sockets."""
 
-    def __init__(self, folder: Path, truth: Path, keys: tuple[str, ...]) -> None:
-        self.clock = Clock()
+    def __init__(self, folder: Path, truth: Path, keys: tuple[str, ...], ahead: float = 0.0) -> None:
+        self.clock = Clock(ahead)
         self.books = Books(self.clock, folder, truth)
         self.keys = keys
         self.plan = Plan()

@@ -22,11 +22,12 @@ START_SECONDS = 20
 class Gateway:
     """A gateway in a process of its own. `url` stays the same over kills; `truth` is its truth file."""
 
-    def __init__(self, folder: Path, search_lag_seconds: float) -> None:
+    def __init__(self, folder: Path, search_lag_seconds: float, ahead_seconds: float) -> None:
         self.folder = folder
         self.truth = folder / "truth.jsonl"
         self.url = ""
         self._search_lag_seconds = search_lag_seconds
+        self._ahead_seconds = ahead_seconds
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -44,7 +45,7 @@ class Gateway:
         """Start, or start again with everything it knew. Faults, limits and webhook settings are not kept."""
         command = [
             sys.executable, "-m", "tests.gateway", "--folder", str(self.folder), "--port", str(self.port),
-            "--search-lag", str(self._search_lag_seconds),
+            "--search-lag", str(self._search_lag_seconds), f"--ahead={self._ahead_seconds}",
         ]
         with open(self.folder / "log", "ab") as log:
             self._process = subprocess.Popen(
@@ -125,13 +126,15 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def running(folder: Path | None = None, search_lag_seconds: float = 0.0) -> Iterator[Gateway]:
-    """A gateway for the block. Search sees everything at once unless a lag is given; then it is as late as Stripe says
-    it may be (https://docs.stripe.com/search#data-freshness: normally under a minute)."""
+def running(
+    folder: Path | None = None, search_lag_seconds: float = 0.0, ahead_seconds: float = 0.0
+) -> Iterator[Gateway]:
+    """A gateway for the block, its clock ahead of the machine's, or behind it. Search sees everything at once unless a lag
+    is given; then it is as late as Stripe says that it may be (https://docs.stripe.com/search#data-freshness)."""
     with contextlib.ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tollbook-gateway-")))
         home.mkdir(parents=True, exist_ok=True)
-        gateway = Gateway(home, search_lag_seconds)
+        gateway = Gateway(home, search_lag_seconds, ahead_seconds)
         gateway.start()
         stack.callback(gateway.stop)
         yield gateway
