@@ -2,9 +2,11 @@
 
 import phonenumbers
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType, example_number_for_type, region_code_for_number
 
-from tollbook.rating.country import country_of, name_of, ranges
+from tollbook.rating.country import codes_of, country_of, name_of, places_of, ranges
 
 SHARED = {"BL": "GP", "MF": "GP", "AC": "SH", "TA": "SH"}
 """Territories that can't be told from another one by seven digits, and two that ISO 3166 counts to Saint Helena."""
@@ -50,3 +52,13 @@ def test_the_ranges_leave_nothing_out_and_rise() -> None:
     found = ranges()
     assert found.starts[0] == 1_000_000 and found.starts == sorted(set(found.starts))
     assert all(one != other for one, other in zip(found.countries, found.countries[1:], strict=False))
+
+
+NUMBERS = st.from_regex(r"\+{0,3}[0-9]{0,20}[a-z ]?", fullmatch=True) | st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=64
+)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=20))
+def test_many_numbers_at_once_belong_to_the_countries_of_each(numbers: list[str]) -> None:
+    assert codes_of(places_of(numbers)).tolist() == [country_of(number) for number in numbers]

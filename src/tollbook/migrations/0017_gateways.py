@@ -42,7 +42,7 @@ EVENT = [
 class Migration(migrations.Migration):
     """Small tables; two columns of payment methods, without rewriting them."""
 
-    dependencies = [("tollbook", "0015_open_holds_by_account")]
+    dependencies = [("tollbook", "0016_packed_backlog")]
     operations = [
         migrations.CreateModel(
             name="Installation",

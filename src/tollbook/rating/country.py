@@ -9,9 +9,16 @@ from Guadeloupe.
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tollbook.rating.destination import BASE, keys_of, width_of
+from tollbook.rating.destination import DIGITS as LONGEST
 
 DIGITS = 7
 FIRST, END = 10 ** (DIGITS - 1), 10**DIGITS
@@ -19,6 +26,8 @@ NUMBER = r"^\+*[1-9][0-9]{6,}$"
 """What counts as a number, as a regular expression for Python and for PostgreSQL."""
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
+_FIRST_PLACE = 2 * BASE ** (DIGITS - 1)
+"""That of 1000000: a number begins with no zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,30 @@ def country_of(number: str) -> str:
     found = ranges()
     place = bisect_right(found.starts, int(number.lstrip("+")[:DIGITS])) - 1
     return found.codes[found.countries[place] - 1]
+
+
+def places_of(numbers: Sequence[str]) -> NDArray[np.int64]:
+    """Where numbers lead: their first seven digits as `destination.keys_of` has them; 0 for what is no number."""
+    places = keys_of(numbers) // width_of(DIGITS)
+    places[(places < _FIRST_PLACE) | (places % BASE == 0)] = 0
+    for index, number in enumerate(numbers):
+        if len(number) > LONGEST and not _NUMBER.match(number):
+            places[index] = 0
+    return places
+
+
+def codes_of(places: NDArray[np.int64]) -> NDArray[np.str_]:
+    """The countries' codes of `places_of`."""
+    starts, codes = _by_place()
+    found = codes[np.maximum(np.searchsorted(starts, places, "right") - 1, 0)]
+    return np.where(places == 0, "", found)
+
+
+@cache
+def _by_place() -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+    """`ranges` in places."""
+    found = ranges()
+    return places_of([str(start) for start in found.starts]), np.array(found.codes)[np.array(found.countries) - 1]
 
 
 def name_of(code: str) -> str:

@@ -8,6 +8,7 @@ reserve     hold what something about to happen, or going on, will cost
 reverse     a correction: an event that takes another one back
 capture     a hold becomes its usage events
 statement   events and sums read back: days, what a transfer consists of, one event with its arithmetic
+owed        what a batch owes the roll-ups, packed
 fold        roll-ups by campaign, agent and country, caught up from the backlog
 breakdown   usage by campaign, agent, country or type, per hour, day or in total
 archive     old months out of the table into files, proven first; their keys stay for ever

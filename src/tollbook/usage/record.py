@@ -30,6 +30,7 @@ from tollbook.usage.archived import Sealed
 from tollbook.usage.batch import Batch, of_events
 from tollbook.usage.event import Event
 from tollbook.usage.known import bodies_of
+from tollbook.usage.owed import PACKED, QUARTER_US, packed
 from tollbook.usage.prepare import Body, Prepared, Rows, prepare
 from tollbook.wallets.hold import Ending, end_many, endings_for
 from tollbook.wallets.spend import Debit, spend
@@ -39,7 +40,6 @@ SQL = load(__file__)
 LARGEST_BATCH = 10_000
 REJECTED, NEW, KNOWN = 0, 1, 2
 QUARTER = timedelta(minutes=15)
-_QUARTER_US = 15 * 60 * 1_000_000
 _ATTEMPTS = 5
 _staged: WeakSet[Any] = WeakSet()
 """The connections that have their staging table for sure."""
@@ -251,7 +251,7 @@ def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
     wallets = _wallets(held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)})
     end_many(endings)
     spend(wallets, sums.debits())
-    execute(SQL["add_up"], {**sums.by_quarter(), **sums.transfers(), "channel": wake.CHANNEL})
+    execute(SQL["add_up"], {**sums.by_quarter(), **sums.owed(), "channel": wake.CHANNEL})
 
 
 def _endings(
@@ -334,7 +334,7 @@ class _Sums:
         rows = self._prepared.rows
         order = self._order[np.argsort(rows.at_us[self._order], kind="stable")]
         order = order[np.argsort(rows.groups[order], kind="stable")]
-        groups, quarters = rows.groups[order], rows.at_us[order] // _QUARTER_US
+        groups, quarters = rows.groups[order], rows.at_us[order] // QUARTER_US
         starts = np.flatnonzero(np.r_[True, (groups[1:] != groups[:-1]) | (quarters[1:] != quarters[:-1])])
         counts = np.diff(np.r_[starts, len(order)]).tolist()
         of = [self._prepared.groups[group] for group in groups[starts].tolist()]
@@ -350,10 +350,22 @@ class _Sums:
         names = ("account_ids", "type_codes", "quarters", "events", "quantities", "billed", "costs")
         return dict(zip(names, map(list, zip(*told, strict=True)), strict=True))
 
-    def transfers(self) -> dict[str, list[UUID]]:
-        """Account and id of each group's transfer."""
+    def owed(self) -> dict[str, list[Any]]:
+        """What each group owes the roll-ups by attribute, under the id of its transfer."""
+        rows, order = self._prepared.rows, self._order
+        micro = (rows.quantity_micro[order], rows.billed_micro[order], rows.cost_micro[order])
+        to = [rows.to[place] for place in order.tolist()]
+        blob = packed(rows.at_us[order], rows.campaigns[order], rows.agents[order], to, micro)
+        bounds = [*self._starts.tolist(), len(order)]
+        width = PACKED.itemsize
         groups = [self._prepared.groups[group] for group in self.groups]
-        return {"owing_ids": [one.account_id for one in groups], "transfer_ids": [one.transfer_id for one in groups]}
+        return {
+            "owing_ids": [one.account_id for one in groups],
+            "transfer_ids": [one.transfer_id for one in groups],
+            "owing_types": [one.type_code for one in groups],
+            "owing_events": np.diff(bounds).tolist(),
+            "packed": [blob[start * width : end * width] for start, end in zip(bounds, bounds[1:], strict=False)],
+        }
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -61,8 +61,10 @@ WITH summed AS (
         billed_quantity = usage_sum.billed_quantity + excluded.billed_quantity,
         cost = usage_sum.cost + excluded.cost
 ), owed AS (
-    INSERT INTO usage_backlog (account_id, transfer_id)
-    SELECT account_id, transfer_id FROM unnest(%(owing_ids)b::uuid[], %(transfer_ids)b::uuid[]) AS o (account_id, transfer_id)
+    INSERT INTO usage_backlog (account_id, transfer_id, type_code, events, packed)
+    SELECT account_id, transfer_id, type_code, events, packed
+    FROM unnest(%(owing_ids)b::uuid[], %(transfer_ids)b::uuid[], %(owing_types)b::text[], %(owing_events)b::int[], %(packed)b::bytea[])
+         AS o (account_id, transfer_id, type_code, events, packed)
 )
 SELECT pg_notify(%(channel)s, account_id::text)
 FROM (SELECT DISTINCT account_id FROM unnest(%(owing_ids)b::uuid[]) AS o (account_id)) AS told

@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
+import numpy as np
 from django.db import connection
 
 from tollbook.accounts.audit import Actor, note
@@ -27,6 +28,7 @@ from tollbook.rating.deck import terms_of
 from tollbook.rating.price import Terms, price
 from tollbook.rating.tables import CreditType, Rate
 from tollbook.usage.event import Fault, fault_of_time, microseconds
+from tollbook.usage.owed import packed
 from tollbook.usage.record import KNOWN, NEW, REJECTED, quarter_of
 from tollbook.usage.tables import UsageArchived, UsageEvent, UsageReversal, UsageTold
 from tollbook.wallets.give_back import GiveBack, give_back
@@ -90,9 +92,7 @@ def reverse_many(account_id: UUID, reversals: Sequence[Reversal], oldest: timede
     return [reverse(account_id, one, oldest) for one in reversals]
 
 
-def reverse(
-    account_id: UUID, asked: Reversal, oldest: timedelta | None = None, by: Actor | None = None
-) -> Reversed:
+def reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None = None, by: Actor | None = None) -> Reversed:
     """Take an event back. Exactly once by (account, id); at most the whole original, however many ids are used.
 
     Own transaction; audited when `by` is given, the person who does it. Locks: the keys of the event and of its place
@@ -143,7 +143,9 @@ def _reverse(account_id: UUID, asked: Reversal, oldest: timedelta | None, by: Ac
 def _told_before(account_id: UUID, asked: Reversal) -> Reversed | None:
     """Whether this id is known: the same reversal is a repetition, anything else a conflict."""
     conflict = Fault("event_conflict", "This id was used before for an event with another body.")
-    known = UsageReversal.objects.filter(account_id=account_id, event_id=asked.id).first() if _is_text(asked.id) else None
+    known = (
+        UsageReversal.objects.filter(account_id=account_id, event_id=asked.id).first() if _is_text(asked.id) else None
+    )
     if known is not None:
         event = UsageEvent.objects.filter(account_id=account_id, event_id=asked.id).first()
         same_time = event is None or event.occurred_at == asked.occurred_at
@@ -222,7 +224,7 @@ def _write(asked: Reversal, original: UsageEvent, place: int, amounts: Amounts) 
         "transfer_id": transfer_id, "occurred_at": asked.occurred_at, "quantity": amounts.quantity,
         "billed": amounts.billed, "cost": amounts.cost, "type_code": original.type_code,
         "quarter_at": quarter_of(asked.occurred_at), "asked_quantity": asked.quantity, "reason": asked.reason,
-        "actor": asked.actor[:254], "event_ids": [asked.id, asked.reverses],
+        "actor": asked.actor[:254], "event_ids": [asked.id, asked.reverses], "packed": _packed(asked, original, amounts),
     }  # fmt: skip
     with connection.cursor() as cursor:
         for statement in ("insert_event", "insert_reversal"):
@@ -236,6 +238,17 @@ def _write(asked: Reversal, original: UsageEvent, place: int, amounts: Amounts) 
         cursor.execute(SQL["add_to_sums"], values)
         cursor.execute(SQL["add_to_backlog"], values)
     wake.tell(account_id)
+
+
+def _packed(asked: Reversal, original: UsageEvent, amounts: Amounts) -> bytes:
+    micro = (amounts.quantity, amounts.billed, amounts.cost)
+    return packed(
+        np.array([microseconds(asked.occurred_at)]),
+        np.array([original.campaign_id]),
+        np.array([original.agent_id]),
+        [original.to],
+        tuple(np.array([int(figure * _MILLION)]) for figure in micro),  # type: ignore[arg-type]
+    )
 
 
 def _give_back(asked: Reversal, original: UsageEvent, transfer_id: UUID, amounts: Amounts) -> None:

@@ -48,4 +48,5 @@ SET events = usage_sum.events + excluded.events,
 
 -- name: add_to_backlog
 -- What the roll-ups by attribute are owed.
-INSERT INTO usage_backlog (account_id, transfer_id) VALUES (%(account_id)s, %(transfer_id)s)
+INSERT INTO usage_backlog (account_id, transfer_id, type_code, events, packed)
+VALUES (%(account_id)s, %(transfer_id)s, %(type_code)s, 1, %(packed)s)

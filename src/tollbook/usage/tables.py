@@ -79,11 +79,15 @@ class AttributeValue(models.Model):
 
 
 class UsageBacklog(models.Model):
-    """A batch of events that the roll-ups by attribute don't hold yet; goes in the transaction in which they do."""
+    """Events of one batch and type that the roll-ups by attribute don't hold yet, packed as `owed` says; goes in the
+    transaction in which they do."""
 
     pk = models.CompositePrimaryKey("account_id", "transfer_id")
     account_id = models.UUIDField()
     transfer_id = models.UUIDField()
+    type_code = models.CharField(max_length=32)
+    events = models.IntegerField()
+    packed = models.BinaryField()
 
     class Meta:
         db_table = "usage_backlog"

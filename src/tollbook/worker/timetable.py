@@ -10,7 +10,7 @@ from tollbook.invoicing.run import bill
 from tollbook.payments import captured, collect, inbox, reconcile, refund
 from tollbook.refills import settle as refills
 from tollbook.refills.run import run_due
-from tollbook.usage.fold import fold_waiting
+from tollbook.usage.fold import fold_due
 from tollbook.wallets.hold import expire_due
 
 
@@ -84,7 +84,7 @@ JOBS = (
     Job("payments", 2, move_payments, woken=True),
     Job("webhooks", 1, look_into_webhooks),
     Job("holds", 5, expire_holds),
-    Job("rollups", 2, fold_waiting),
+    Job("rollups", 2, fold_due),
     Job("alerts", 3, notify.look),
     Job("deliveries", 2, deliver.send_due),
     Job("billing", 15 * 60, bill_periods),
