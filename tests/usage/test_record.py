@@ -15,6 +15,7 @@ from tests.cast import NOON, a_rate, an_account, funded, wallet
 from tests.model import books
 from tollbook.audit.books import audit
 from tollbook.ledger.tables import Transfer
+from tollbook.usage import record as recording
 from tollbook.usage.batch import Batch
 from tollbook.usage.event import Event
 from tollbook.usage.record import KNOWN, LARGEST_BATCH, NEW, record, record_batch
@@ -134,6 +135,13 @@ def test_the_roll_up_is_in_step(db) -> None:
     assert audit() == []
 
 
+@pytest.fixture(params=[1, 1_000_000], ids=["tried by COPY first", "by INSERT"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in, whatever the size of the batch."""
+    monkeypatch.setattr(recording, "WORTH_A_TRY", request.param)
+
+
+@pytest.mark.usefixtures("_way")
 def test_eight_senders_of_overlapping_batches_debit_each_event_once(db) -> None:
     account = an_account()
     a_rate()
@@ -172,6 +180,7 @@ def test_eight_senders_of_overlapping_batches_debit_each_event_once(db) -> None:
 EVENTS = st.tuples(st.integers(1, 12), st.sampled_from(["outbound", "sms"]), st.integers(0, 130), st.booleans())
 
 
+@pytest.mark.usefixtures("_way")
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(EVENTS, max_size=8), max_size=6), money=st.integers(0, 3), gift=st.integers(0, 2))
 def test_any_batches_leave_what_the_plain_model_leaves(db, batches: list, money: int, gift: int) -> None:

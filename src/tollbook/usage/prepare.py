@@ -7,6 +7,8 @@ rates are the same, which the transaction looks at again.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from operator import eq
 from typing import Any
 from uuid import UUID
 
@@ -37,8 +39,8 @@ class Group:
 
 @dataclass(slots=True)
 class Rows:
-    """Events to be written, column by column, in order of (account, id): no id of an account twice. `places` says where
-    they stand in the batch; `groups` which of the groups they belong to."""
+    """Events to be written, column by column, in order of (account, type, id): no id of an account twice. `places` says
+    where they stand in the batch; `groups`, which rise, to which of the groups they belong."""
 
     places: np.ndarray
     accounts: np.ndarray
@@ -95,13 +97,13 @@ def prepare(batch: Batch, oldest: timedelta | None) -> Prepared:
     unrated = good & ~(found.known & (cost <= LARGEST_COST))
     for place in np.flatnonzero(unrated).tolist():
         faults[place] = _unpriced(batch, place, bool(found.known[place]))
-    order, again = _ordered(batch, accounts, good & ~unrated)
-    keys = accounts[order] * len(types) + judged.types[order]
-    distinct, groups = np.unique(keys, return_inverse=True)
+    order, again = _ordered(batch, accounts, judged.types, good & ~unrated)
+    starts = _changes(accounts[order] * len(types) + judged.types[order])
+    places, begins = order.tolist(), order[starts].tolist()
     rows = Rows(
         places=order,
         accounts=accounts[order],
-        groups=groups,
+        groups=np.cumsum(starts) - 1,
         at_us=judged.at_us[order],
         quantity_micro=judged.quantity_micro[order],
         billed_micro=billed[order],
@@ -109,15 +111,12 @@ def prepare(batch: Batch, oldest: timedelta | None) -> Prepared:
         rate_ids=found.rate_ids[order],
         campaigns=np.array(split.campaigns, np.int32)[order],
         agents=np.array(split.agents, np.int32)[order],
-        ids=_taken(batch.ids, order),
-        to=_taken(batch.to, order),
-        sender=_taken(batch.sender, order),
-        own=_taken(split.own, order),
+        ids=_taken(batch.ids, places),
+        to=_taken(batch.to, places),
+        sender=_taken(batch.sender, places),
+        own=_taken(split.own, places),
     )
-    listed = [
-        Group(batch.account_ids[key // len(types)], decks.type_codes[key % len(types)], new_id())
-        for key in distinct.tolist()
-    ]
+    listed = [Group(batch.account_ids[batch.accounts[place]], batch.types[place], new_id()) for place in begins]
     late = [place for place, fault in faults.items() if fault.code == TOO_LATE]
     return Prepared(batch.account_ids, decks.versions, rows, listed, again, late, faults, batch, judged)
 
@@ -140,28 +139,42 @@ def _unpriced(batch: Batch, place: int, known: bool) -> Fault:
     return Fault("no_rate", f"No rate for {batch.types[place]}{where} at that time.")
 
 
-def _ordered(batch: Batch, accounts: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """The places of the good events in order of (account, id), the first of each id; and the others, each with the row
-    of the first. The order is the same in every process, so that two batches with the same ids wait in one order."""
+def _ordered(
+    batch: Batch, accounts: np.ndarray, types: np.ndarray, good: np.ndarray
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """The places of the good events in order of (account, type, id), the first of each id; and the others, each with the
+    row of the first. The order is the same in every process, so that two batches with the same events wait in one order."""
     ids = batch.ids
-    by_account = np.empty(len(batch.account_ids), np.intp)
-    by_account[sorted(range(len(batch.account_ids)), key=lambda index: batch.account_ids[index].bytes)] = range(
-        len(batch.account_ids)
-    )
-    order = np.array(sorted(np.flatnonzero(good).tolist(), key=ids.__getitem__), np.intp)
-    order = order[np.argsort(by_account[accounts[order]], kind="stable")] if len(order) else order
-    keys = list(zip(accounts[order].tolist(), _taken(ids, order), strict=True))
-    if len(set(keys)) == len(keys):
-        return order, []
-    firsts: list[int] = []
+    by_id = sorted(np.flatnonzero(good).tolist(), key=ids.__getitem__)
+    named = _taken(ids, by_id)
     again: list[tuple[int, int]] = []
-    for position, place in enumerate(order.tolist()):
-        if position and keys[position] == keys[position - 1]:
-            again.append((place, len(firsts) - 1))
-        else:
-            firsts.append(place)
-    return np.array(firsts, np.intp), again
+    if any(map(eq, named, islice(named, 1, None))):
+        by_id, again = _firsts(batch, by_id)
+    rank = np.empty(len(batch.account_ids), np.intp)
+    rank[sorted(range(len(rank)), key=lambda index: batch.account_ids[index].bytes)] = range(len(rank))
+    places = np.array(by_id, np.intp)
+    order = places[np.argsort(rank[accounts[places]] * (types.max(initial=0) + 1) + types[places], kind="stable")]
+    if again:
+        rows = dict(zip(order.tolist(), range(len(order)), strict=True))
+        again = [(place, rows[first]) for place, first in again]
+    return order, again
 
 
-def _taken(column: Sequence[Any], order: np.ndarray) -> list[Any]:
-    return [column[place] for place in order.tolist()]
+def _firsts(batch: Batch, places: Sequence[int]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Those of the places that are the first of their account's id, and the others, each with its first."""
+    firsts: dict[tuple[int, str], int] = {}
+    others = []
+    for place in places:
+        first = firsts.setdefault((batch.accounts[place], batch.ids[place]), place)
+        if first != place:
+            others.append((place, first))
+    return list(firsts.values()), others
+
+
+def _changes(keys: np.ndarray) -> np.ndarray:
+    """Where a run of equal keys begins."""
+    return np.r_[True, keys[1:] != keys[:-1]] if len(keys) else np.zeros(0, bool)
+
+
+def _taken(column: Sequence[Any], order: Sequence[int]) -> list[Any]:
+    return [column[place] for place in order]

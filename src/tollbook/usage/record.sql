@@ -1,5 +1,5 @@
 -- name: staging
--- A private table of this connection: COPY is the fastest way in, and only the INSERT below touches the keyed table.
+-- A private table of this connection, for batches with known events: only the INSERT below touches the keyed table.
 CREATE TEMPORARY TABLE IF NOT EXISTS usage_staging (
     occurred_at timestamptz NOT NULL, account_id uuid NOT NULL, transfer_id uuid NOT NULL, rate_id uuid NOT NULL,
     campaign_id integer NOT NULL, agent_id integer NOT NULL, quantity numeric(20, 6) NOT NULL, billed_quantity numeric(20, 6) NOT NULL,
@@ -8,9 +8,20 @@ CREATE TEMPORARY TABLE IF NOT EXISTS usage_staging (
 ) ON COMMIT DELETE ROWS
 
 -- name: copy_in
--- The batch, with every value as the server keeps it, in order of account and id.
+-- The batch, with every value as the server keeps it, in the order of its rows.
 COPY usage_staging (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, quantity, billed_quantity, cost,
                     event_id, type_code, destination, sender, attributes) FROM STDIN (FORMAT binary)
+
+-- name: any_known
+-- Whether any of these few events of a batch is known: then others may be, and COPY would be for nothing.
+SELECT EXISTS (
+    SELECT FROM unnest(%(account_ids)b::uuid[], %(event_ids)b::text[]) AS asked (account_id, event_id)
+    JOIN usage_event AS event ON event.account_id = asked.account_id AND event.event_id = asked.event_id)
+
+-- name: copy_new
+-- The batch straight into the keyed table, with every value as the server keeps it; fails as a whole when an event is known.
+COPY usage_event_rows (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, quantity, billed_quantity, cost,
+                       event_id, type_code, "to", sender, attributes) FROM STDIN (FORMAT binary)
 
 -- name: leave_out_archived
 -- Archived events are known although the table of events has them no longer; run only for accounts that have an archive. OFFSET 0 keeps it one look-up in the index for each event: planned as a join, it might read all keys there are for a batch of one.
@@ -21,7 +32,7 @@ WHERE EXISTS (
     OFFSET 0)
 
 -- name: insert_new
--- Deduplication, for ever and in the debit's own transaction. The rows come in the order in which they were copied, which is that of the keys, so that two batches with the same ids wait for each other in one order.
+-- Deduplication, for ever and in the debit's own transaction. The rows come in the order in which they were copied, which is the same everywhere, so that two batches with the same ids wait for each other in one order.
 INSERT INTO usage_event (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, event_id, type_code, quantity,
                          billed_quantity, cost, "to", sender, attributes)
 SELECT occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, event_id, type_code, quantity,
