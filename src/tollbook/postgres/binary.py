@@ -66,14 +66,14 @@ def jsonb(text: bytes) -> bytes:
 
 
 def texts(column: Sequence[str]) -> list[Sequence[bytes]]:
-    """A varying column of texts."""
-    return values([text.encode() for text in column])
+    """A varying column of texts, which hold no NUL."""
+    return values("\0".join(column).encode().split(b"\0") if len(column) else [])
 
 
 def values(column: Sequence[bytes]) -> list[Sequence[bytes]]:
     """A varying column of bytes: widths, then values."""
     try:
-        return [[_WIDTH[width] for width in map(len, column)], column]
+        return [list(map(_WIDTH.__getitem__, map(len, column))), column]
     except IndexError:
         return [[len(value).to_bytes(4, "big") for value in column], column]
 
@@ -81,7 +81,7 @@ def values(column: Sequence[bytes]) -> list[Sequence[bytes]]:
 def chosen(words: Sequence[bytes], choice: Sequence[int]) -> list[Sequence[bytes]]:
     """A varying column whose values are few: for each row which of the words it has."""
     sized = [len(word).to_bytes(4, "big") + word for word in words]
-    return [[sized[one] for one in choice]]
+    return [list(map(sized.__getitem__, choice))]
 
 
 def rows(table: np.ndarray, varying: Sequence[Sequence[bytes]]) -> bytes:

@@ -53,11 +53,17 @@ def country_of(number: str) -> str:
 
 def places_of(numbers: Sequence[str]) -> NDArray[np.int64]:
     """Where numbers lead: their first seven digits as `destination.keys_of` has them; 0 for what is no number."""
-    places = keys_of(numbers) // width_of(DIGITS)
+    return places_of_keys(keys_of(numbers), numbers)
+
+
+def places_of_keys(keys: NDArray[np.int64], numbers: Sequence[str]) -> NDArray[np.int64]:
+    """As `places_of`, of numbers whose keys are known."""
+    places: NDArray[np.int64] = keys // width_of(DIGITS)
     places[(places < _FIRST_PLACE) | (places % BASE == 0)] = 0
-    for index, number in enumerate(numbers):
-        if len(number) > LONGEST and not _NUMBER.match(number):
-            places[index] = 0
+    if max(map(len, numbers), default=0) > LONGEST:
+        for index, number in enumerate(numbers):
+            if len(number) > LONGEST and not _NUMBER.match(number):
+                places[index] = 0
     return places
 
 

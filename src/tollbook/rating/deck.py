@@ -52,8 +52,10 @@ class Types:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The rates that were found for many events, a row each. Where `known` is false there is none, and the row is empty."""
+    """The rates that were found for many events, a row each. Where `known` is false there is none, and the row is empty.
+    `destinations` are the keys of their numbers."""
 
+    destinations: NDArray[np.int64]
     known: NDArray[np.bool_]
     own: NDArray[np.bool_]
     timed: NDArray[np.bool_]
@@ -110,11 +112,12 @@ class Decks:
         """The rate of each event: account and type as places in `account_ids` and `type_codes` (a type of -1 is not known),
         instants in microseconds since 1970 UTC.
         """
-        keys = keys_of(destinations) + types * SPAN
+        dialled = keys_of(destinations)
+        keys = dialled + types * SPAN
         keys[types < 0] = -1
         rates, own = self._default_and_own(accounts, keys, at_us)
         known = rates["high"] != FOREVER_US
-        return Found(known, own, self._timed[types] if len(self._timed) else known, rates)
+        return Found(dialled, known, own, self._timed[types] if len(self._timed) else known, rates)
 
     def deck(self, account_id: UUID) -> "Deck":
         """The deck of one of the accounts, for single look-ups."""

@@ -47,8 +47,8 @@ class BadAttributes(ValueError):
 class _Known:
     """The numbers of values that this process knows, of one account, by name and value."""
 
-    campaign: dict[str, int] = field(default_factory=dict)
-    agent: dict[str, int] = field(default_factory=dict)
+    campaign: dict[str, int] = field(default_factory=lambda: {"": 0})
+    agent: dict[str, int] = field(default_factory=lambda: {"": 0})
 
 
 _known: dict[UUID, _Known] = {}
@@ -105,7 +105,7 @@ def _of(account_id: UUID) -> _Known:
 
 
 def _numbers(known: Sequence[dict[str, int]], accounts: Sequence[int], values: Sequence[str]) -> list[int | None]:
-    return [known[account].get(value) if value else 0 for account, value in zip(accounts, values, strict=True)]
+    return [known[account].get(value) for account, value in zip(accounts, values, strict=True)]
 
 
 def _learn(

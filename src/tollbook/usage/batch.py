@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import compress
+from itertools import compress, repeat
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from tollbook.usage.event import LARGEST_QUANTITY, SOONEST_MINUTES, Event, Fault
 
 MILLION, PLACES = 1_000_000, 6
 MOST = int(LARGEST_QUANTITY)
+_ZONE = attrgetter("tzinfo")
 _EXACT_SECONDS = 4_000_000_000
 """As far from 1970 a float of seconds still tells microseconds apart."""
 
@@ -94,7 +96,7 @@ def judge(batch: Batch, types: dict[str, int], now: datetime, oldest: timedelta 
     suspects |= _any_odd_text(batch)
     quantity_micro = _quantities(batch.quantities, suspects)
     at_us = _instants(batch.occurred, suspects)
-    known = np.array([types.get(code, -1) for code in batch.types], np.intp)
+    known = np.fromiter(map(types.get, batch.types, repeat(-1)), np.intp, len(batch))
     suspects |= known < 0
     suspects |= at_us > microseconds(now + timedelta(minutes=SOONEST_MINUTES))
     suspects |= at_us < (0 if oldest is None else microseconds(now - oldest))
@@ -139,10 +141,10 @@ def _millionths(told: int | Decimal, suspects: np.ndarray, place: int) -> int:
 
 
 def _instants(occurred: Sequence[datetime], suspects: np.ndarray) -> np.ndarray:
-    if not all(one.tzinfo for one in occurred):
+    if None in map(_ZONE, occurred):
         suspects |= np.array([one.tzinfo is None for one in occurred])
         occurred = [one if one.tzinfo else one.replace(tzinfo=UTC) for one in occurred]
-    seconds = np.array([one.timestamp() for one in occurred])
+    seconds = np.fromiter(map(datetime.timestamp, occurred), float, len(occurred))
     if len(seconds) and np.abs(seconds).max() > _EXACT_SECONDS:
         return np.array([microseconds(one) for one in occurred], np.int64)
     return np.rint(seconds * MILLION).astype(np.int64)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from operator import eq
+from operator import eq, itemgetter
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
 from tollbook.postgres.ids import new_id
+from tollbook.rating import country
 from tollbook.rating.deck import Decks, Found, decks_of
 from tollbook.rating.price import price_many
 from tollbook.usage import attributes
@@ -40,7 +41,8 @@ class Group:
 @dataclass(slots=True)
 class Rows:
     """Events to be written, column by column, in order of (account, type, id): no id of an account twice. `places` says
-    where they stand in the batch; `groups`, which rise, to which of the groups they belong."""
+    where they stand in the batch; `groups`, which rise, to which of the groups they belong; `places_to` where their numbers
+    lead (see `country`)."""
 
     places: np.ndarray
     accounts: np.ndarray
@@ -52,10 +54,11 @@ class Rows:
     rate_ids: np.ndarray
     campaigns: np.ndarray
     agents: np.ndarray
-    ids: list[str]
-    to: list[str]
-    sender: list[str]
-    own: list[bytes]
+    ids: Sequence[str]
+    to: Sequence[str]
+    sender: Sequence[str]
+    own: Sequence[bytes]
+    places_to: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -115,6 +118,7 @@ def prepare(batch: Batch, oldest: timedelta | None) -> Prepared:
         to=_taken(batch.to, places),
         sender=_taken(batch.sender, places),
         own=_taken(split.own, places),
+        places_to=country.places_of_keys(found.destinations, batch.to)[order],
     )
     listed = [Group(batch.account_ids[batch.accounts[place]], batch.types[place], new_id()) for place in begins]
     late = [place for place, fault in faults.items() if fault.code == TOO_LATE]
@@ -176,5 +180,5 @@ def _changes(keys: np.ndarray) -> np.ndarray:
     return np.r_[True, keys[1:] != keys[:-1]] if len(keys) else np.zeros(0, bool)
 
 
-def _taken(column: Sequence[Any], order: Sequence[int]) -> list[Any]:
-    return [column[place] for place in order]
+def _taken(column: Sequence[Any], order: Sequence[int]) -> Sequence[Any]:
+    return itemgetter(*order)(column) if len(order) > 1 else [column[place] for place in order]

@@ -267,7 +267,7 @@ def _copied(prepared: Prepared) -> bytes:
 
 
 def _own(rows: Rows) -> list[Sequence[bytes]]:
-    if set(rows.own) <= {attributes.EMPTY}:
+    if rows.own.count(attributes.EMPTY) == len(rows):
         return binary.chosen([binary.jsonb(attributes.EMPTY)], [0] * len(rows))
     return binary.values([binary.jsonb(own) for own in rows.own])
 
@@ -336,7 +336,7 @@ class _Sums:
             for column in (rows.at_us, rows.quantity_micro, rows.billed_micro, rows.cost_micro)
         )
 
-    def _texts(self, column: list[str]) -> list[str]:
+    def _texts(self, column: Sequence[str]) -> Sequence[str]:
         return column if self._all else [column[row] for row in self._chosen.tolist()]
 
     def debits(self) -> list[Debit]:
@@ -351,7 +351,7 @@ class _Sums:
         ]
 
     def _debit(
-        self, group: int, cost: int, ids: list[str], at_us: list[int], billed: list[int], costs: list[int]
+        self, group: int, cost: int, ids: Sequence[str], at_us: list[int], billed: list[int], costs: list[int]
     ) -> Debit:
         """The debit of one group, its events sealed as ledger.chain says."""
         of, count = self._prepared.groups[group], len(ids)
@@ -394,7 +394,7 @@ class _Sums:
         """What each group owes the roll-ups by attribute, under the id of its transfer."""
         rows, chosen, bounds, width = self._prepared.rows, self._chosen, self._bounds, PACKED.itemsize
         micro = (self._quantity, self._billed, self._cost)
-        blob = packed(self._at_us, rows.campaigns[chosen], rows.agents[chosen], self._texts(rows.to), micro)
+        blob = packed(self._at_us, rows.campaigns[chosen], rows.agents[chosen], rows.places_to[chosen], micro)
         groups = [self._prepared.groups[group] for group in self.groups]
         return {
             "owing_ids": [one.account_id for one in groups],

@@ -24,6 +24,7 @@ from tollbook.postgres import wake
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
+from tollbook.rating import country
 from tollbook.rating.deck import terms_of
 from tollbook.rating.price import Terms, price
 from tollbook.rating.tables import CreditType, Rate
@@ -246,7 +247,7 @@ def _packed(asked: Reversal, original: UsageEvent, amounts: Amounts) -> bytes:
         np.array([microseconds(asked.occurred_at)]),
         np.array([original.campaign_id]),
         np.array([original.agent_id]),
-        [original.to],
+        country.places_of([original.to]),
         tuple(np.array([int(figure * _MILLION)]) for figure in micro),  # type: ignore[arg-type]
     )
 
