@@ -86,8 +86,9 @@ def database(url: str, role: str | None) -> dict[str, object]:
     options: dict[str, object] = dict(parse_qsl(parts.query))
     host = str(options.pop("host", "") or unquote(parts.hostname or ""))
     if role:
-        # Plans of prepared statements are made once: theirs (see `postgres.prepared`) don't depend on what they are given.
-        options["options"] = f"-c role={role} -c plan_cache_mode=force_generic_plan"  # not Django's assume_role, which waits for ever inside a pool
+        # The role not by Django's assume_role, which waits for ever inside a pool. Prepared statements, which are those of
+        # `postgres.prepared`, are planned once: what they are given makes no difference.
+        options["options"] = f"-c role={role} -c plan_cache_mode=force_generic_plan"
         options["pool"] = {"min_size": 1, "max_size": int(os.environ.get("TOLLBOOK_POOL", "24")), "timeout": 3}
         options["prepare_threshold"] = 5  # for `postgres.prepared`; Django's own cursors never prepare
     options["application_name"] = os.environ.get("TOLLBOOK_PROCESS", "tollbook")

@@ -17,7 +17,7 @@ from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
 from tollbook.errors import Invalid
 from tollbook.rating import compiled, deck
 from tollbook.rating.compiled import FOREVER_US, RATE
-from tollbook.rating.deck import EPOCH, Deck, Decks, Types, deck_of, decks_of, microseconds, versions_now
+from tollbook.rating.deck import EPOCH, Deck, Decks, State, Types, deck_of, decks_of, microseconds, state_now
 from tollbook.rating.destination import SPAN, digits_of, key_of, keys_of
 from tollbook.rating.set_rate import NewRate, set_rate
 
@@ -76,7 +76,7 @@ def name_of(raw: object) -> int:
 @settings(max_examples=EXAMPLES)
 @given(rates(), st.lists(st.tuples(st.integers(0, 2), st.integers(-1, 1), destinations, instants), max_size=30))
 def test_many_look_ups_equal_the_model(rows: list[model.Rate], asked: list[tuple[int, int, str, int]]) -> None:
-    decks = Decks(ACCOUNTS, TYPES, {}, tables_of(rows))
+    decks = Decks(ACCOUNTS, State(TYPES, {}), tables_of(rows))
     columns = [np.array([one[place] for one in asked], np.int64) for place in (0, 1, 3)]
     found = decks.find(columns[0], columns[1], [one[2] for one in asked], columns[2])
     for row, (account, kind, destination, at) in enumerate(asked):
@@ -102,7 +102,7 @@ def test_a_large_table_is_searched_as_a_small_one() -> None:
     rows = {(prefix, int(draw.integers(3))) for prefix in map(str, draw.integers(0, 60_000, 9_000))}
     listed = [model.Rate(None, "outbound", *key, None, name) for name, key in enumerate(sorted(rows), 1)]
     table, asked = table_of(listed), [str(number) for number in draw.integers(0, 10**7, 400)]
-    decks = Decks([ACCOUNTS[0]], TYPES, {}, {OPERATOR_ID: table})
+    decks = Decks([ACCOUNTS[0]], State(TYPES, {}), {OPERATOR_ID: table})
     assert len(table.lows) > compiled.WORTH_SORTING
     found = decks.find(np.zeros(400, np.intp), np.ones(400, np.intp), asked, np.ones(400, np.int64))
     by_prefix: dict[str, list[model.Rate]] = {}
@@ -117,7 +117,7 @@ def test_a_large_table_is_searched_as_a_small_one() -> None:
 def test_as_many_owners_as_there_may_be_are_searched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deck, "GROUPS", 4)  # two owners of two types
     rows = [model.Rate(owner, "sms", str(owner), 0, None, owner + 1) for owner in range(3)]
-    decks = Decks(ACCOUNTS, TYPES, {}, tables_of(rows))
+    decks = Decks(ACCOUNTS, State(TYPES, {}), tables_of(rows))
     found = decks.find(np.arange(3), np.zeros(3, np.intp), ["0", "1", "2"], np.zeros(3, np.int64))
     assert [name_of(one) for one in found.rate_ids] == [1, 2, 3]
 
@@ -153,11 +153,11 @@ def test_versions_tell_of_every_change(db) -> None:
     ours, theirs = an_account("ours"), an_account("theirs")
     a_rate(cents="5")
     decks = decks_of([ours.id])
-    assert decks.versions == versions_now([ours.id])
+    assert decks.state == state_now([ours.id])
     set_rate(NewRate("outbound", Decimal(1), LONG_AGO), SYSTEM, theirs.id)
-    assert decks.versions == versions_now([ours.id])
+    assert decks.state == state_now([ours.id])
     set_rate(NewRate("outbound", Decimal(1), LONG_AGO), SYSTEM, ours.id)
-    assert decks.versions != versions_now([ours.id])
+    assert decks.state != state_now([ours.id])
 
 
 def test_a_rate_that_was_rolled_back_is_forgotten(db) -> None:

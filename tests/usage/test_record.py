@@ -138,7 +138,7 @@ def test_the_roll_up_is_in_step(db) -> None:
 @pytest.fixture(params=[1, 1_000_000], ids=["tried by COPY first", "by INSERT"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways in, whatever the size of the batch."""
-    monkeypatch.setattr(recording, "WORTH_A_TRY", request.param)
+    monkeypatch.setattr(recording, "FEW", request.param)
 
 
 @pytest.mark.usefixtures("_way")

@@ -9,26 +9,50 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+import msgspec
+from django.db import IntegrityError, transaction
 
 from tollbook.errors import Conflict
 from tollbook.ledger.chain import GENESIS, Sealed, digest
 from tollbook.postgres.named import load
-from tollbook.postgres.prepared import execute
+from tollbook.postgres.prepared import as_json, execute, hex_of
 
 SQL = load(__file__)
 MOST_REMEMBERED = 100_000
-COLUMNS = (
-    "account_ids", "ids", "posted_ats", "kinds", "references", "descriptions", "actors", "detail_counts",
-    "detail_digests", "wallet_ids", "wallet_seqs", "befores", "afters", "digests",
-)  # fmt: skip
-Row = tuple[Any, ...]
-
 _opened: set[tuple[UUID, str]] = set()
 """Accounts of the books that are open for sure: they are never closed."""
+
+
+class _Transfer(msgspec.Struct):
+    """A transfer on its way into the database."""
+
+    account_id: UUID
+    id: UUID
+    posted_at: datetime
+    kind: str
+    reference: str
+    description: str
+    actor: str
+    detail_count: int
+    detail_digest: str | None
+    wallet_id: UUID | None = None
+    wallet_seq: int | None = None
+    balance_before: Decimal | None = None
+    balance_after: Decimal | None = None
+    digest: str | None = None
+
+
+class _Entry(msgspec.Struct):
+    """One of its sides."""
+
+    account_id: UUID
+    transfer_id: UUID
+    position: int
+    code: str
+    currency: str
+    amount: Decimal
 
 
 class AlreadyPosted(Conflict):
@@ -92,16 +116,19 @@ def post_all(postings: Sequence[Posting]) -> datetime:
 
     Transaction: the caller's; required. Locks: the caller holds the row lock of every wallet that is moved (in order of
     account and id), which is what makes the chain's order the order of truth. Raises Unbalanced, and AlreadyPosted when
-    a cause is known.
+    a cause is known (within `prepared.together`, an IntegrityError at the end of that block).
     """
     for posting in postings:
         _check(posting.movement)
     posted_at, heads = _heads([(one.account_id, one.movement.wallet.wallet_id) for one in postings if one.movement.wallet])
-    rows = [_row(one.account_id, one.movement, posted_at, heads) for one in postings]
+    transfers = [_transfer(one.account_id, one.movement, posted_at, heads) for one in postings]
     _open_accounts({(one.account_id, side.code) for one in postings for side in one.movement.sides})
-    if execute(SQL["insert_transfers"], _columns(rows)).rowcount != len(postings):
-        raise AlreadyPosted("This movement of money is in the books already; it was not made again.")
-    execute(SQL["insert_entries"], _entries(postings))
+    try:
+        execute(SQL["insert"], {"transfers": as_json(transfers), "entries": as_json(_entries(postings))})
+    except IntegrityError as error:
+        if "transfer_cause_once" not in str(error):
+            raise
+        raise AlreadyPosted("This movement of money is in the books already; it was not made again.") from error
     return posted_at
 
 
@@ -134,52 +161,40 @@ def _check(movement: Movement) -> None:
 def _heads(wallets: Sequence[tuple[UUID, UUID]]) -> tuple[datetime, dict[UUID, tuple[int, bytes]]]:
     if not wallets:
         return datetime.now(UTC), {}
-    account_ids, wallet_ids = zip(*wallets, strict=True)
-    rows = execute(SQL["heads"], {"account_ids": list(account_ids), "wallet_ids": list(wallet_ids)}).fetchall()
+    rows = execute(SQL["heads"], {"wallets": as_json(wallets)}).fetchall()
     return rows[0][0], {wallet_id: (seq or 0, head or GENESIS) for _, wallet_id, seq, head in rows}
 
 
-def _row(account_id: UUID, movement: Movement, posted_at: datetime, heads: dict[UUID, tuple[int, bytes]]) -> Row:
-    wallet = movement.wallet
-    link = _link(account_id, movement, wallet, posted_at, heads) if wallet else (None, None, None, None, None)
-    return (
+def _transfer(
+    account_id: UUID, movement: Movement, posted_at: datetime, heads: dict[UUID, tuple[int, bytes]]
+) -> _Transfer:
+    row = _Transfer(
         account_id, movement.id, posted_at, movement.kind, movement.reference, movement.description, movement.actor,
-        movement.detail_count, movement.detail_digest, *link,
+        movement.detail_count, hex_of(movement.detail_digest),
     )  # fmt: skip
+    wallet = movement.wallet
+    if wallet:
+        seq, previous = heads.pop(wallet.wallet_id)  # a second movement of one wallet in one call is a defect: KeyError
+        sealed = Sealed(
+            account_id=account_id,
+            wallet_id=wallet.wallet_id,
+            wallet_seq=seq + 1,
+            transfer_id=movement.id,
+            kind=movement.kind,
+            reference=movement.reference,
+            posted_at=posted_at,
+            balance_after=wallet.after,
+            detail_digest=movement.detail_digest,
+            entries=[(side.code, side.amount) for side in movement.sides],
+        )
+        row.wallet_id, row.wallet_seq, row.digest = wallet.wallet_id, seq + 1, hex_of(digest(previous, sealed))
+        row.balance_before, row.balance_after = wallet.before, wallet.after
+    return row
 
 
-def _link(
-    account_id: UUID,
-    movement: Movement,
-    wallet: WalletMove,
-    posted_at: datetime,
-    heads: dict[UUID, tuple[int, bytes]],
-) -> Row:
-    seq, previous = heads.pop(wallet.wallet_id)  # a second movement of one wallet in one call is a defect: KeyError
-    sealed = Sealed(
-        account_id=account_id,
-        wallet_id=wallet.wallet_id,
-        wallet_seq=seq + 1,
-        transfer_id=movement.id,
-        kind=movement.kind,
-        reference=movement.reference,
-        posted_at=posted_at,
-        balance_after=wallet.after,
-        detail_digest=movement.detail_digest,
-        entries=[(side.code, side.amount) for side in movement.sides],
-    )
-    return wallet.wallet_id, seq + 1, wallet.before, wallet.after, digest(previous, sealed)
-
-
-def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-
-
-def _entries(postings: Sequence[Posting]) -> dict[str, Any]:
-    sides = [
-        (one.account_id, one.currency, one.movement.id, position, side.code, side.amount)
+def _entries(postings: Sequence[Posting]) -> list[_Entry]:
+    return [
+        _Entry(one.account_id, one.movement.id, position, side.code, one.currency, side.amount)
         for one in postings
         for position, side in enumerate(one.movement.sides, 1)
     ]
-    names = ("account_ids", "currencies", "transfer_ids", "positions", "codes", "amounts")
-    return dict(zip(names, map(list, zip(*sides, strict=True)), strict=True))

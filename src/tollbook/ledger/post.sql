@@ -1,7 +1,7 @@
 -- name: heads
 -- The last link of each wallet's chain and the instant of posting; called with the wallets' rows locked, so nobody can add a link meanwhile.
 SELECT clock_timestamp() AS posted_at, wanted.wallet_id, head.wallet_seq, head.digest
-FROM unnest(%(account_ids)b::uuid[], %(wallet_ids)b::uuid[]) AS wanted (account_id, wallet_id)
+FROM (SELECT (key ->> 0)::uuid AS account_id, (key ->> 1)::uuid AS wallet_id FROM json_array_elements(%(wallets)s::json) AS key) AS wanted
 LEFT JOIN LATERAL (
     SELECT wallet_seq, digest
     FROM transfer
@@ -16,23 +16,19 @@ INSERT INTO ledger_account (account_id, code, created_at)
 SELECT new.account_id, new.code, clock_timestamp() FROM unnest(%(account_ids)b::uuid[], %(codes)b::text[]) AS new (account_id, code)
 ON CONFLICT (account_id, code) DO NOTHING
 
--- name: insert_transfers
--- One row per movement; a cause that is in the books already is left out, and the caller notices by the count.
-INSERT INTO transfer (account_id, id, posted_at, kind, reference, description, actor, wallet_id, wallet_seq,
-                      balance_before, balance_after, detail_count, detail_digest, digest)
-SELECT t.account_id, t.id, t.posted_at, t.kind, t.reference, t.description, t.actor, t.wallet_id, t.wallet_seq,
-       t.balance_before, t.balance_after, t.detail_count, t.detail_digest, t.digest
-FROM unnest(%(account_ids)b::uuid[], %(ids)b::uuid[], %(posted_ats)b::timestamptz[], %(kinds)b::text[], %(references)b::text[],
-            %(descriptions)b::text[], %(actors)b::text[], %(wallet_ids)b::uuid[], %(wallet_seqs)b::bigint[],
-            %(befores)b::numeric[], %(afters)b::numeric[], %(detail_counts)b::int[], %(detail_digests)b::bytea[],
-            %(digests)b::bytea[])
-     AS t (account_id, id, posted_at, kind, reference, description, actor, wallet_id, wallet_seq, balance_before, balance_after,
-           detail_count, detail_digest, digest)
-ON CONFLICT (account_id, kind, reference) DO NOTHING
-
--- name: insert_entries
--- The sides of the transfers just inserted, all in one statement.
+-- name: insert
+-- Transfers with all their sides, in one statement. A cause that is in the books already breaks its unique key.
+WITH transfers AS (
+    INSERT INTO transfer (account_id, id, posted_at, kind, reference, description, actor, wallet_id, wallet_seq,
+                          balance_before, balance_after, detail_count, detail_digest, digest)
+    SELECT account_id, id, posted_at, kind, reference, description, actor, wallet_id, wallet_seq,
+           balance_before, balance_after, detail_count, detail_digest, digest
+    FROM json_to_recordset(%(transfers)s::json)
+         AS t (account_id uuid, id uuid, posted_at timestamptz, kind text, reference text, description text, actor text,
+               wallet_id uuid, wallet_seq bigint, balance_before numeric, balance_after numeric, detail_count int,
+               detail_digest bytea, digest bytea)
+)
 INSERT INTO entry (account_id, transfer_id, position, code, currency, amount)
-SELECT e.account_id, e.transfer_id, e.position, e.code, e.currency, e.amount
-FROM unnest(%(account_ids)b::uuid[], %(currencies)b::text[], %(transfer_ids)b::uuid[], %(positions)b::smallint[],
-            %(codes)b::text[], %(amounts)b::numeric[]) AS e (account_id, currency, transfer_id, position, code, amount)
+SELECT account_id, transfer_id, position, code, currency, amount
+FROM json_to_recordset(%(entries)s::json)
+     AS e (account_id uuid, transfer_id uuid, position smallint, code text, currency text, amount numeric)

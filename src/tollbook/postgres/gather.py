@@ -4,12 +4,13 @@ Nothing waits for a timer: whoever comes while all writers are at work waits for
 all others that wait. So a lone request is served at once, and the groups grow with the load.
 """
 
+import asyncio
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections
@@ -28,7 +29,7 @@ class Full(Exception):
 class _Waiting(Generic[Item, Answer]):
     item: Item
     weight: int
-    future: "Future[Answer]" = field(default_factory=Future)
+    future: "asyncio.Future[Answer]"
 
 
 class Gatherer(Generic[Item, Answer]):
@@ -58,9 +59,10 @@ class Gatherer(Generic[Item, Answer]):
         """The weight that waits for a writer now."""
         return self._weight
 
-    def submit(self, item: Item, weight: int = 1) -> "Future[Answer]":
-        """The future of an item's answer. Raises Full; never waits."""
-        one: _Waiting[Item, Answer] = _Waiting(item, weight)
+    def submit(self, item: Item, weight: int = 1) -> "asyncio.Future[Answer]":
+        """The future of an item's answer, in the running loop; whoever cancels it in time has nothing done. Raises Full;
+        never waits."""
+        one: _Waiting[Item, Answer] = _Waiting(item, weight, asyncio.get_running_loop().create_future())
         with self._changed:
             if self._waiting and self._weight + weight > self._room:
                 raise Full
@@ -85,9 +87,7 @@ class Gatherer(Generic[Item, Answer]):
             self._serve(group)
         except BaseException as error:  # a writer must not die while somebody waits
             log.exception("a group failed")
-            for one in group:
-                if not one.future.done():
-                    one.future.set_exception(error)
+            _deliver(group, [error] * len(group))
         finally:
             give_back()
 
@@ -105,7 +105,7 @@ class Gatherer(Generic[Item, Answer]):
 
     def _serve(self, group: list[_Waiting[Item, Answer]]) -> None:
         """Answer a group; when its work fails as a whole, each item by itself, so that one defect spoils no other."""
-        group = [one for one in group if one.future.set_running_or_notify_cancel()]
+        group = [one for one in group if not one.future.done()]
         if not group:
             return
         try:
@@ -116,18 +116,16 @@ class Gatherer(Generic[Item, Answer]):
             if len(group) > 1:
                 log.warning("a group of %s failed; its requests are done one by one", len(group), exc_info=error)
                 for one in group:
-                    self._serve_one(one)
+                    _deliver([one], [self._alone(one.item)])
                 return
             answers = [error]
-        for one, answer in zip(group, answers, strict=True):
-            _deliver(one, answer)
+        _deliver(group, answers)
 
-    def _serve_one(self, one: _Waiting[Item, Answer]) -> None:
+    def _alone(self, item: Item) -> Answer | BaseException:
         try:
-            answer: Answer | BaseException = self._work([one.item])[0]
+            return self._work([item])[0]
         except Exception as error:
-            answer = error
-        _deliver(one, answer)
+            return error
 
 
 def give_back() -> None:
@@ -145,8 +143,21 @@ def give_back() -> None:
             connection.close_if_unusable_or_obsolete()
 
 
-def _deliver(one: _Waiting[Item, Answer], answer: Answer | BaseException) -> None:
-    if isinstance(answer, BaseException):
-        one.future.set_exception(answer)
-    else:
-        one.future.set_result(answer)
+def _deliver(group: Sequence[_Waiting[Item, Answer]], answers: Sequence[Answer | BaseException]) -> None:
+    """Hand all answers of a group over at once: to wake a loop costs more than to answer."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Answer], Answer | BaseException]]] = {}
+    for one, answer in zip(group, answers, strict=True):
+        by_loop.setdefault(one.future.get_loop(), []).append((one.future, answer))
+    for loop, told in by_loop.items():
+        with suppress(RuntimeError):  # a loop that is closed has nobody waiting
+            loop.call_soon_threadsafe(_answer, told)
+
+
+def _answer(told: Sequence[tuple["asyncio.Future[Answer]", Answer | BaseException]]) -> None:
+    for future, answer in told:
+        if future.done():
+            continue
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

@@ -16,11 +16,13 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.postgres.named import load
+from tollbook.postgres.prepared import execute
 from tollbook.rating.compiled import FOREVER_US, GROUPS, NEVER, RATE, Columns, Compiled, compiled, merged, put
 from tollbook.rating.destination import DIGITS, SPAN, digits_of, key_of, keys_of, keys_of_signs
 from tollbook.rating.price import Terms
@@ -28,6 +30,7 @@ from tollbook.rating.tables import CreditType, Rate
 
 SQL = load(__file__)
 KEPT_BYTES = 64 * 2**20
+MOST_SEEN = 100_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _US_TO_2000 = 946_684_800_000_000  # PostgreSQL counts from the year 2000
@@ -92,13 +95,21 @@ class Found:
         return self.rates["increment"].astype(np.int64)
 
 
-class Decks:
-    """The rates of several accounts, for rating many events at once. `versions` is what they were compiled from."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """What tells whether prices may have changed: the active types, and the versions of the default rates and of those
+    accounts' own that ever had any."""
 
-    def __init__(
-        self, account_ids: Sequence[UUID], types: Types, versions: dict[UUID, int], kept: Mapping[UUID, Compiled]
-    ) -> None:
-        self.account_ids, self.type_codes, self.versions = account_ids, types.codes, versions
+    types: Types
+    versions: Mapping[UUID, int]
+
+
+class Decks:
+    """The rates of several accounts, for rating many events at once. `state` is what they were compiled from."""
+
+    def __init__(self, account_ids: Sequence[UUID], state: State, kept: Mapping[UUID, Compiled]) -> None:
+        types = state.types
+        self.account_ids, self.type_codes, self.state = account_ids, types.codes, state
         self._types, self._kept = types, kept
         self._timed = np.array(types.timed, bool)
         self._default = kept[OPERATOR_ID]
@@ -183,10 +194,11 @@ class Deck:
         return [*([(self.account_id, self.own)] if self.own else []), (OPERATOR_ID, self.default)]
 
 
-def decks_of(account_ids: Sequence[UUID]) -> Decks:
-    """The decks that rate these accounts' events, as of the caller's transaction. One small query when nothing changed."""
-    types, versions = _now(account_ids)
-    return Decks(account_ids, types, versions, _compiled(types, versions))
+def decks_of(account_ids: Sequence[UUID], state: State | None = None) -> Decks:
+    """The decks that rate these accounts' events: as of the caller's transaction, which takes one small query when nothing
+    changed; or as of a `state`, which whoever uses them must compare with that of its transaction."""
+    state = state or state_now(account_ids)
+    return Decks(account_ids, state, _compiled(state.types, state.versions))
 
 
 def deck_of(account_id: UUID) -> Deck:
@@ -194,11 +206,42 @@ def deck_of(account_id: UUID) -> Deck:
     return decks_of([account_id]).deck(account_id)
 
 
-def versions_now(account_ids: Collection[UUID]) -> dict[UUID, int]:
-    """The versions of the default rates and of these accounts' own (those that have any), as the transaction sees them.
-    To be compared with `Decks.versions`: where they differ, prices may have changed.
-    """
-    return _now(account_ids)[1]
+def ask(account_ids: Collection[UUID]) -> psycopg.Cursor[Any]:
+    """Ask for the state of the default rates and of these accounts' own, as the transaction sees it; see `told`."""
+    return execute(SQL["versions"], {"account_ids": [OPERATOR_ID, *account_ids]})
+
+
+def told(asked: psycopg.Cursor[Any], account_ids: Collection[UUID]) -> State:
+    """What was answered to `ask`."""
+    rows = asked.fetchall()
+    types = [(code, is_timed) for _, _, code, is_timed in rows if code is not None]
+    versions = {OPERATOR_ID: 0} | {account_id: version for account_id, version, code, _ in rows if code is None}
+    state = State(Types(tuple(code for code, _ in types), tuple(timed for _, timed in types)), versions)
+    _remember(state, account_ids)
+    return state
+
+
+def state_now(account_ids: Collection[UUID]) -> State:
+    """As `ask` and `told`. One small query."""
+    return told(ask(account_ids), account_ids)
+
+
+def remembered(account_ids: Collection[UUID]) -> State | None:
+    """The state as it was told last, if it was of all these accounts; costs no query, and may be old."""
+    types, seen = _seen
+    if types is None or not seen.keys() >= set(account_ids):
+        return None
+    versions = {account_id: version for account_id in account_ids if (version := seen[account_id]) is not None}
+    return State(types, versions | {OPERATOR_ID: seen[OPERATOR_ID] or 0})
+
+
+def _remember(state: State, account_ids: Collection[UUID]) -> None:
+    global _seen
+    types, seen = _seen
+    if types != state.types or len(seen) > MOST_SEEN:
+        seen = {}
+    _seen = state.types, seen
+    seen.update({account_id: state.versions.get(account_id) for account_id in (OPERATOR_ID, *account_ids)})
 
 
 def microseconds(at: datetime) -> int:
@@ -250,18 +293,11 @@ class _Kept:
     table: Compiled
 
 
+_seen: tuple[Types | None, dict[UUID, int | None]] = (None, {})
+"""The types and versions that were told last; None for accounts that never had rates of their own."""
+
 _kept: dict[UUID, _Kept] = {}  # the least recently used first
 _reading = Lock()
-
-
-def _now(account_ids: Collection[UUID]) -> tuple[Types, dict[UUID, int]]:
-    """The active credit types, and the versions of those rates that ever changed; the default ones have one in any case."""
-    with connection.cursor() as cursor:
-        cursor.execute(SQL["versions"], {"account_ids": [OPERATOR_ID, *account_ids]})
-        rows = cursor.fetchall()
-    types = [(code, is_timed) for _, _, code, is_timed in rows if code is not None]
-    versions = {OPERATOR_ID: 0} | {account_id: version for account_id, version, code, _ in rows if code is None}
-    return Types(tuple(code for code, _ in types), tuple(timed for _, timed in types)), versions
 
 
 def _compiled(types: Types, versions: Mapping[UUID, int]) -> dict[UUID, Compiled]:

@@ -1,7 +1,7 @@
 -- name: versions
 -- The versions of these accounts' rates and the active credit types in one round trip: what tells whether a deck in memory is as the caller's transaction sees it.
 SELECT account_id, version, NULL AS code, false AS is_timed FROM rate_version
-WHERE account_id = ANY(%(account_ids)s) AND name = 'deck'
+WHERE account_id = ANY(%(account_ids)b::uuid[]) AND name = 'deck'
 UNION ALL
 SELECT NULL, position, code, unit = 'seconds' FROM credit_type WHERE is_active
 ORDER BY version

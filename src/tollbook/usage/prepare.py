@@ -16,7 +16,7 @@ import numpy as np
 
 from tollbook.postgres.ids import new_id
 from tollbook.rating import country
-from tollbook.rating.deck import Decks, Found, decks_of
+from tollbook.rating.deck import Decks, Found, State, decks_of
 from tollbook.rating.price import price_many
 from tollbook.usage import attributes
 from tollbook.usage.batch import Batch, Judged, judge
@@ -70,7 +70,7 @@ class Prepared:
     `late` are places of events that are too late to be new, but may be known."""
 
     account_ids: Sequence[UUID]
-    versions: dict[UUID, int]
+    state: State
     rows: Rows
     groups: list[Group]
     again: list[tuple[int, int]]
@@ -86,9 +86,10 @@ class Prepared:
         return batch.types[place], quantity, at, batch.to[place], batch.sender[place]
 
 
-def prepare(batch: Batch, oldest: timedelta | None) -> Prepared:
-    """Judge, rate and order a batch. `oldest`: how late an event may be (None: any). Locks nothing."""
-    decks = decks_of(batch.account_ids)
+def prepare(batch: Batch, oldest: timedelta | None, state: State | None = None) -> Prepared:
+    """Judge, rate and order a batch. `oldest`: how late an event may be (None: any). `state`: as `decks_of` takes it.
+    Locks nothing."""
+    decks = decks_of(batch.account_ids, state)
     types = {code: index for index, code in enumerate(decks.type_codes)}
     judged = judge(batch, types, datetime.now(UTC), oldest)
     split = attributes.split(batch.account_ids, batch.accounts, batch.attributes)
@@ -122,7 +123,7 @@ def prepare(batch: Batch, oldest: timedelta | None) -> Prepared:
     )
     listed = [Group(batch.account_ids[batch.accounts[place]], batch.types[place], new_id()) for place in begins]
     late = [place for place, fault in faults.items() if fault.code == TOO_LATE]
-    return Prepared(batch.account_ids, decks.versions, rows, listed, again, late, faults, batch, judged)
+    return Prepared(batch.account_ids, decks.state, rows, listed, again, late, faults, batch, judged)
 
 
 def _priced(

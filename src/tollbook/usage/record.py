@@ -13,8 +13,10 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
+import msgspec
 import numpy as np
 from django.db import IntegrityError, connection, transaction
+from psycopg import Cursor
 
 from tollbook.accounts.account import by_id
 from tollbook.errors import Invalid, TryLater
@@ -22,9 +24,9 @@ from tollbook.ledger.chain import digest_of_details
 from tollbook.money.amount import ZERO
 from tollbook.postgres import binary, wake
 from tollbook.postgres.named import load
-from tollbook.postgres.prepared import execute
+from tollbook.postgres.prepared import as_json, execute, together
 from tollbook.postgres.retry import in_transaction, repeated
-from tollbook.rating.deck import versions_now
+from tollbook.rating.deck import ask, remembered, told
 from tollbook.usage import archived, attributes
 from tollbook.usage.archived import Sealed
 from tollbook.usage.batch import Batch, of_events
@@ -40,8 +42,8 @@ SQL = load(__file__)
 LARGEST_BATCH = 10_000
 REJECTED, NEW, KNOWN = 0, 1, 2
 QUARTER = timedelta(minutes=15)
-WORTH_A_TRY = 200
-"""From how many events on it pays to try COPY into the keyed table first."""
+FEW = 200
+"""Below this many events go in by one statement, with as few round trips as there can be; others by COPY."""
 
 _ASKED = 8
 _ATTEMPTS = 5
@@ -118,11 +120,13 @@ def record_within(account_id: UUID, events: Sequence[Event]) -> Recorded:
 
 def record_batch(batch: Batch, oldest: timedelta | None = None) -> Outcome:
     """As `record`, for events of any accounts, all in one transaction."""
+    state = remembered(batch.account_ids)
     for _ in range(_ATTEMPTS):
-        prepared = repeated(partial(prepare, batch, oldest))
-        done = in_transaction(partial(_take_if_current, prepared))
-        if done is not None:
-            return done
+        prepared = repeated(partial(prepare, batch, oldest, state))
+        try:
+            return in_transaction(partial(_take, prepared))
+        except _OldRates:
+            state = None
     raise TryLater("The rates are being changed; send this again in a moment.")
 
 
@@ -132,19 +136,47 @@ def _batch(account_id: UUID, events: Sequence[Event]) -> Batch:
     return of_events(account_id, events, [attributes.told(event.attributes) for event in events])
 
 
-def _take_if_current(prepared: Prepared) -> Outcome | None:
-    """Record, unless a rate was changed since the batch was rated."""
-    if versions_now(prepared.account_ids) != prepared.versions:
-        return None
-    return _take(prepared)
+class _OldRates(Exception):
+    """The rates are not those that the batch was rated with; the transaction must be rolled back."""
 
 
 def _take(prepared: Prepared) -> Outcome:
-    rows = prepared.rows
-    fresh = _insert(prepared) if len(rows) else np.zeros(0, bool)
+    """Record a batch. Raises _OldRates when a rate was changed since it was rated."""
+    fresh, holding = _entered(prepared)
     if fresh.any():
-        _debit(prepared, fresh)
+        _debit(prepared, fresh, holding)
     return _told(prepared, fresh)
+
+
+def _entered(prepared: Prepared) -> tuple[np.ndarray, list[tuple[UUID, int]]]:
+    """Write the events that are new; answers which rows are, and what their accounts have (see the statement `holding`)."""
+    rows, account_ids = prepared.rows, sorted({group.account_id for group in prepared.groups})
+    about = {"account_ids": account_ids}
+    if not len(rows) or len(rows) >= FEW or archived.has_any(prepared.account_ids):
+        _check(prepared, ask(prepared.account_ids))
+        fresh = _insert(prepared) if len(rows) else np.zeros(0, bool)
+        return fresh, execute(SQL["holding"], about).fetchall() if fresh.any() else []
+    with together():
+        asked = ask(prepared.account_ids)
+        inserted = execute(SQL["insert_few"], {"events": as_json(_as_rows(prepared))})
+        holding = execute(SQL["holding"], about)
+    _check(prepared, asked)
+    new = set(inserted.fetchall())
+    return _which(prepared, new), holding.fetchall() if new else []
+
+
+def _check(prepared: Prepared, asked: Cursor[Any]) -> None:
+    if told(asked, prepared.account_ids) != prepared.state:
+        raise _OldRates
+
+
+def _which(prepared: Prepared, new: set[tuple[UUID, str]]) -> np.ndarray:
+    """Which rows have one of these keys."""
+    rows = prepared.rows
+    if len(new) in (0, len(rows)):
+        return np.full(len(rows), bool(new))
+    keys = zip((prepared.account_ids[account] for account in rows.accounts.tolist()), rows.ids, strict=True)
+    return np.array([key in new for key in keys])
 
 
 def _told(prepared: Prepared, fresh: np.ndarray) -> Outcome:
@@ -187,11 +219,10 @@ def conflict(place: int, event_id: str) -> Rejection:
 
 
 def _insert(prepared: Prepared) -> np.ndarray:
-    """Write what is new; answers which rows are. Nearly always all of them are, so that is tried first, by COPY; in
-    small groups, and where it fails, the count of rows says so too."""
+    """Write what is new; answers which rows are. Nearly always all of them are, so that is tried first, by COPY."""
     rows = prepared.rows
     told = _copied(prepared)
-    if len(rows) >= WORTH_A_TRY and _all_new(prepared, told):
+    if _all_new(prepared, told):
         return np.ones(len(rows), bool)
     _stage(told)
     if archived.has_any(prepared.account_ids):
@@ -199,9 +230,7 @@ def _insert(prepared: Prepared) -> np.ndarray:
     inserted = execute(SQL["insert_new"]).rowcount
     if inserted in (0, len(rows)):  # with none, this may be the repetition of a commit, whose transfers are the batch's own
         return np.full(len(rows), inserted > 0)
-    new = set(execute(SQL["found_new"]))
-    keys = zip((prepared.account_ids[account] for account in rows.accounts.tolist()), rows.ids, strict=True)
-    return np.array([key in new for key in keys])
+    return _which(prepared, set(execute(SQL["found_new"])))
 
 
 def _all_new(prepared: Prepared, told: bytes) -> bool:
@@ -244,6 +273,47 @@ def _stage(told: bytes) -> None:
             copy.write(told)
 
 
+class _Row(msgspec.Struct):
+    """An event on its way into the database, with whole millionths."""
+
+    occurred_us: int
+    account_id: UUID
+    transfer_id: UUID
+    rate_id: UUID
+    campaign_id: int
+    agent_id: int
+    event_id: str
+    type_code: str
+    quantity: int
+    billed: int
+    cost: int
+    to: str
+    sender: str
+    attributes: msgspec.Raw
+
+
+def _as_rows(prepared: Prepared) -> list[_Row]:
+    rows = prepared.rows
+    groups = [prepared.groups[group] for group in rows.groups.tolist()]
+    return list(
+        map(
+            _Row,
+            rows.at_us.tolist(),
+            [group.account_id for group in groups],
+            [group.transfer_id for group in groups],
+            [UUID(bytes=bytes(rate_id)) for rate_id in rows.rate_ids],
+            rows.campaigns.tolist(),
+            rows.agents.tolist(),
+            rows.ids,
+            [group.type_code for group in groups],
+            *(column.tolist() for column in (rows.quantity_micro, rows.billed_micro, rows.cost_micro)),
+            rows.to,
+            rows.sender,
+            map(msgspec.Raw, rows.own),
+        )
+    )
+
+
 def _copied(prepared: Prepared) -> bytes:
     rows = prepared.rows
     table = binary.fixed(len(rows), _FIELDS, _FIXED)
@@ -276,22 +346,21 @@ def _bytes16(ids: Sequence[UUID]) -> np.ndarray:
     return np.array([np.void(one.bytes) for one in ids], "V16")
 
 
-def _debit(prepared: Prepared, fresh: np.ndarray) -> None:
+def _debit(prepared: Prepared, fresh: np.ndarray, holding: Sequence[tuple[UUID, int]]) -> None:
     """Close the holds these events were held by, lock the wallets, debit, add to the roll-ups."""
     sums = _Sums(prepared, fresh)
-    account_ids = sorted({prepared.groups[group].account_id for group in sums.groups})
-    endings, held = _endings(prepared, account_ids, fresh)
+    endings, held = _endings(prepared, fresh, holding)
     wallets = _wallets(held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)})
     end_many(endings)
-    spend(wallets, sums.debits())
-    execute(SQL["add_up"], {**sums.by_quarter(), **sums.owed(), "channel": wake.CHANNEL})
+    with together():
+        spend(wallets, sums.debits())
+        execute(SQL["add_up"], {"sums": as_json(sums.by_quarter()), **sums.owed(), "channel": wake.CHANNEL})
 
 
 def _endings(
-    prepared: Prepared, account_ids: Sequence[UUID], fresh: np.ndarray
+    prepared: Prepared, fresh: np.ndarray, found: Sequence[tuple[UUID, int]]
 ) -> tuple[list[Ending], set[tuple[UUID, str]]]:
-    """How open holds of new events end, and their wallets. Most accounts have no open hold, which one look tells."""
-    found = execute(SQL["holding"], {"account_ids": account_ids}).fetchall()
+    """How open holds of new events end, and their wallets. Most accounts have no open hold."""
     holding = {account_id for account_id, files in found if not files}
     archived.look_again(
         {account_id: files for account_id, files in found if files}, [group.transfer_id for group in prepared.groups]
@@ -316,6 +385,28 @@ def _wallets(wanted: set[tuple[UUID, str]]) -> dict[tuple[UUID, str], Locked]:
             open_wallets(by_id(account_id))
         wallets |= lock_all(missing)
     return wallets
+
+
+class _Sum(msgspec.Struct):
+    """What one account used of one type in one quarter of an hour since 1970, in whole millionths."""
+
+    account_id: UUID
+    type_code: str
+    quarter: int
+    events: int
+    quantity: int
+    billed: int
+    cost: int
+
+
+class _Owed(msgspec.Struct):
+    """One group's part of what is packed: from which event on, and how many."""
+
+    account_id: UUID
+    transfer_id: UUID
+    type_code: str
+    first: int
+    events: int
 
 
 class _Sums:
@@ -368,7 +459,7 @@ class _Sums:
             detail_digest=digest_of_details(lines),
         )
 
-    def by_quarter(self) -> dict[str, list[Any]]:
+    def by_quarter(self) -> list[_Sum]:
         """Counts and sums for each account, type and quarter of an hour, sorted by these."""
         quarters = self._at_us // QUARTER_US
         first = quarters.min()
@@ -379,30 +470,24 @@ class _Sums:
         counts = np.diff(np.r_[starts, len(order)]).tolist()
         of = [self._prepared.groups[group] for group in groups[starts].tolist()]
         figures = [
-            [millionths(total) for total in np.add.reduceat(column[order], starts).tolist()]
-            for column in (self._quantity, self._billed, self._cost)
+            np.add.reduceat(column[order], starts).tolist() for column in (self._quantity, self._billed, self._cost)
         ]
         lines = zip(of, quarters[starts].tolist(), counts, *figures, strict=True)
-        ordered = sorted(lines, key=lambda line: (line[0].account_id, line[0].type_code, line[1]))
-        told = [
-            (group.account_id, group.type_code, _EPOCH + quarter * QUARTER, *rest) for group, quarter, *rest in ordered
-        ]
-        names = ("account_ids", "type_codes", "quarters", "events", "quantities", "billed", "costs")
-        return dict(zip(names, map(list, zip(*told, strict=True)), strict=True))
+        sums = [_Sum(group.account_id, group.type_code, *rest) for group, *rest in lines]
+        return sorted(sums, key=lambda sum: (sum.account_id, sum.type_code, sum.quarter))
 
-    def owed(self) -> dict[str, list[Any]]:
-        """What each group owes the roll-ups by attribute, under the id of its transfer."""
-        rows, chosen, bounds, width = self._prepared.rows, self._chosen, self._bounds, PACKED.itemsize
+    def owed(self) -> dict[str, Any]:
+        """What each group owes the roll-ups by attribute, under the id of its transfer: parameters of `add_up`."""
+        rows, chosen = self._prepared.rows, self._chosen
         micro = (self._quantity, self._billed, self._cost)
         blob = packed(self._at_us, rows.campaigns[chosen], rows.agents[chosen], rows.places_to[chosen], micro)
         groups = [self._prepared.groups[group] for group in self.groups]
-        return {
-            "owing_ids": [one.account_id for one in groups],
-            "transfer_ids": [one.transfer_id for one in groups],
-            "owing_types": [one.type_code for one in groups],
-            "owing_events": np.diff(bounds).tolist(),
-            "packed": [blob[start * width : end * width] for start, end in zip(bounds, bounds[1:], strict=False)],
-        }
+        counts = np.diff(self._bounds).tolist()
+        owed = [
+            _Owed(group.account_id, group.transfer_id, group.type_code, first, events)
+            for group, first, events in zip(groups, self._bounds[:-1], counts, strict=True)
+        ]
+        return {"owed": as_json(owed), "packed": blob, "width": PACKED.itemsize}
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -51,6 +51,18 @@ WHERE event.transfer_id = staged.transfer_id
 -- Room for another batch of the same transaction.
 DELETE FROM usage_staging
 
+-- name: insert_few
+-- As copy_in and insert_new in one statement, for a handful of events; answers which of them were new.
+INSERT INTO usage_event (occurred_at, account_id, transfer_id, rate_id, campaign_id, agent_id, event_id, type_code, quantity,
+                         billed_quantity, cost, "to", sender, attributes)
+SELECT 'epoch'::timestamptz + occurred_us * '1 microsecond'::interval, account_id, transfer_id, rate_id, campaign_id, agent_id,
+       event_id, type_code, quantity * 0.000001, billed * 0.000001, cost * 0.000001, "to", sender, attributes
+FROM json_to_recordset(%(events)s::json)
+     AS e (occurred_us bigint, account_id uuid, transfer_id uuid, rate_id uuid, campaign_id int, agent_id int, event_id text,
+           type_code text, quantity numeric, billed numeric, cost numeric, "to" text, sender text, attributes jsonb)
+ON CONFLICT (account_id, event_id) DO NOTHING
+RETURNING account_id, event_id
+
 -- name: holding
 -- Accounts with an open hold, be it of nothing (with 0); and, to spare a round trip, how many archived files each has that has any.
 SELECT one.account_id, 0 FROM unnest(%(account_ids)b::uuid[]) AS one (account_id)
@@ -62,10 +74,10 @@ SELECT account_id, count(*) FROM usage_archive WHERE account_id = ANY(%(account_
 -- The end of a recording, in one round trip: the roll-up by quarter of an hour (sorted for one lock order), what the roll-ups by attribute are owed, and the wake-ups, which are sent with the commit. All in the events' own transaction, so that none is forgotten.
 WITH summed AS (
     INSERT INTO usage_sum (account_id, type_code, quarter_at, events, quantity, billed_quantity, cost)
-    SELECT s.account_id, s.type_code, s.quarter_at, s.events, s.quantity, s.billed, s.cost
-    FROM unnest(%(account_ids)b::uuid[], %(type_codes)b::text[], %(quarters)b::timestamptz[], %(events)b::bigint[],
-                %(quantities)b::numeric[], %(billed)b::numeric[], %(costs)b::numeric[])
-         AS s (account_id, type_code, quarter_at, events, quantity, billed, cost)
+    SELECT s.account_id, s.type_code, 'epoch'::timestamptz + s.quarter * '15 minutes'::interval, s.events, s.quantity * 0.000001,
+           s.billed * 0.000001, s.cost * 0.000001
+    FROM json_to_recordset(%(sums)s::json)
+         AS s (account_id uuid, type_code text, quarter int, events bigint, quantity numeric, billed numeric, cost numeric)
     ON CONFLICT (account_id, type_code, quarter_at) DO UPDATE
     SET events = usage_sum.events + excluded.events,
         quantity = usage_sum.quantity + excluded.quantity,
@@ -73,9 +85,8 @@ WITH summed AS (
         cost = usage_sum.cost + excluded.cost
 ), owed AS (
     INSERT INTO usage_backlog (account_id, transfer_id, type_code, events, packed)
-    SELECT account_id, transfer_id, type_code, events, packed
-    FROM unnest(%(owing_ids)b::uuid[], %(transfer_ids)b::uuid[], %(owing_types)b::text[], %(owing_events)b::int[], %(packed)b::bytea[])
-         AS o (account_id, transfer_id, type_code, events, packed)
+    SELECT account_id, transfer_id, type_code, events, substr(%(packed)b::bytea, first * %(width)s::int + 1, events * %(width)s::int)
+    FROM json_to_recordset(%(owed)s::json) AS o (account_id uuid, transfer_id uuid, type_code text, first int, events int)
 )
 SELECT pg_notify(%(channel)s, account_id::text)
-FROM (SELECT DISTINCT account_id FROM unnest(%(owing_ids)b::uuid[]) AS o (account_id)) AS told
+FROM (SELECT DISTINCT account_id FROM json_to_recordset(%(owed)s::json) AS o (account_id uuid)) AS told

@@ -24,7 +24,7 @@ from tollbook.usage.event import LARGEST_QUANTITY
 from tollbook.wallets import hold as holds
 from tollbook.wallets import reserve as reserving
 from tollbook.wallets.grant import MILLION, Tariff, Wanted, decimal
-from tollbook.wallets.hold import Held, Placed, as_json, event_name
+from tollbook.wallets.hold import Held, Placed, event_name
 from tollbook.wallets.reserve import Extension, Reservation
 
 SQL = load(__file__)
@@ -238,7 +238,7 @@ def _known(asked: Sequence[Reservation]) -> tuple[set[tuple[UUID, str]], dict[tu
     """Those of the events these holds would become that are in the books; and the open holds of those they are named by."""
     events = [(*event, place == 0) for one in asked for place, event in enumerate(_events_of(one))]
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["known"], {"events": as_json(events)}, prepare=True)
+        cursor.execute(SQL["known"], {"events": prepared.as_json(events)}, prepare=True)
         rows = cursor.fetchall()
     debited = {(account_id, event_id) for account_id, event_id, hold_id in rows if hold_id is None}
     return debited, {(account_id, event_id): hold_id for account_id, event_id, hold_id in rows if hold_id is not None}

@@ -16,7 +16,7 @@ from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
 from tollbook.postgres.wake import CHANNEL
 from tollbook.wallets.grant import micro
-from tollbook.wallets.hold import Held, as_json
+from tollbook.wallets.hold import Held
 
 SQL = load(__file__)
 
@@ -80,7 +80,7 @@ class _Prolonged(msgspec.Struct):
 def lock_purses(keys: Collection[Key]) -> dict[Key, Purse]:
     """Lock these wallets, by account and id, until the transaction ends; those that exist."""
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["lock_purses"], {"keys": as_json(keys), "overdraft": ZeroRule.OVERDRAFT}, prepare=True)
+        cursor.execute(SQL["lock_purses"], {"keys": prepared.as_json(keys), "overdraft": ZeroRule.OVERDRAFT}, prepare=True)
         rows = cursor.fetchall()
     return {
         (account_id, type_code): Purse(wallet_id, micro(held), micro(available), ZeroRule(zero_rule), now)
@@ -92,7 +92,7 @@ def open_all(new: Sequence[Opening]) -> int:
     """Open these holds, in the order of their events; how many are. An event has at most one open hold."""
     ordered = sorted(new, key=lambda one: (one.account_id.int, one.event_id))
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["open_all"], {"holds": as_json(ordered)}, prepare=True)
+        cursor.execute(SQL["open_all"], {"holds": prepared.as_json(ordered)}, prepare=True)
         return cursor.rowcount
 
 
@@ -103,7 +103,7 @@ def lock_holds(keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], G
     """
     holds: dict[tuple[UUID, UUID], Going] = {}
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["lock_holds"], {"holds": as_json(keys)}, prepare=True)
+        cursor.execute(SQL["lock_holds"], {"holds": prepared.as_json(keys)}, prepare=True)
         for *columns, event_id, state, expires_at in cursor.fetchall():
             item = Held(*columns)
             hold = holds.setdefault((item.account_id, item.hold_id), Going(event_id, state, expires_at, {}))
@@ -136,10 +136,10 @@ class Changes:
         if not self._items:
             return
         told = {
-            "items": as_json(list(self._items.values())),
-            "moves": as_json(self._moves),
-            "prolonged": as_json(list(self._prolonged.values())),
-            "account_ids": as_json(account_ids),
+            "items": prepared.as_json(list(self._items.values())),
+            "moves": prepared.as_json(self._moves),
+            "prolonged": prepared.as_json(list(self._prolonged.values())),
+            "account_ids": prepared.as_json(account_ids),
         }
         with prepared.cursor() as cursor:
             cursor.execute(SQL["write_held"], {"kind": kind, "channel": CHANNEL, **told}, prepare=True)

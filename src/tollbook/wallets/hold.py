@@ -11,7 +11,6 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -138,10 +137,10 @@ def end_many(endings: Sequence[Ending]) -> list[bool]:
         return []
     told = {(one.account_id, one.hold_id, one.position or 0): one for one in reversed(endings)}
     parts = [_Part(*row, new_id()) for row in _lock_wallets(told)]
-    endings_told = as_json([_end(one) for one in told.values()])
+    endings_told = prepared.as_json([_end(one) for one in told.values()])
     with prepared.cursor() as cursor:
         cursor.execute(
-            SQL["end_holds"], {"endings": endings_told, "parts": as_json(parts), "channel": CHANNEL}, prepare=True
+            SQL["end_holds"], {"endings": endings_told, "parts": prepared.as_json(parts), "channel": CHANNEL}, prepare=True
         )
         ended = {(account_id, hold_id, position) for account_id, hold_id, position, _ in cursor.fetchall()}
     first = {id(one) for one in told.values()}
@@ -151,17 +150,12 @@ def end_many(endings: Sequence[Ending]) -> list[bool]:
 def _lock_wallets(told: Collection[tuple[UUID, UUID, int]]) -> list[tuple[UUID, UUID, int, UUID]]:
     """Account, hold, position and wallet of each item of these holds, with the wallets locked."""
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["lock_wallets"], {"holds": as_json({key[:2] for key in told})}, prepare=True)
+        cursor.execute(SQL["lock_wallets"], {"holds": prepared.as_json({key[:2] for key in told})}, prepare=True)
         return cursor.fetchall()
 
 
 def _end(one: Ending) -> _End:
     return _End(one.account_id, one.hold_id, one.state.value, KINDS[one.state], one.reason[:200], one.position or 0)
-
-
-def as_json(rows: Collection[Any]) -> str:
-    """Rows as one parameter of a statement, which takes them apart again: a list for each column takes ten times as long."""
-    return msgspec.json.encode(rows).decode()
 
 
 def endings_for(events: Collection[tuple[UUID, str]]) -> tuple[list[Ending], set[tuple[UUID, str]]]:
@@ -173,7 +167,7 @@ def endings_for(events: Collection[tuple[UUID, str]]) -> tuple[list[Ending], set
     names = [(account_id, event_id, "") for account_id, event_id in events]
     names += [(account_id, *parted(event_id)) for account_id, event_id in events if "#" in event_id]
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["held_for"], {"names": as_json(names)}, prepare=True)
+        cursor.execute(SQL["held_for"], {"names": prepared.as_json(names)}, prepare=True)
         rows = cursor.fetchall()
     whole = {(account_id, hold_id) for account_id, hold_id, wanted, _, _ in rows if not wanted}
     endings = [Ending(*key, HoldState.CAPTURED, "call record arrived") for key in sorted(whole)]
@@ -290,7 +284,7 @@ def items_of_many(holds: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID
     """As `items_of`, by account and hold; without those that are not there. One plain read."""
     found: dict[tuple[UUID, UUID], list[Held]] = {}
     with prepared.cursor() as cursor:
-        cursor.execute(SQL["items"], {"holds": as_json(holds)}, prepare=True)
+        cursor.execute(SQL["items"], {"holds": prepared.as_json(holds)}, prepare=True)
         for row in cursor.fetchall():
             item = Held(*row)
             found.setdefault((item.account_id, item.hold_id), []).append(item)

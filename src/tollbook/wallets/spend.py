@@ -8,7 +8,7 @@ from uuid import UUID
 from tollbook.ledger.post import Movement, Posting, Side, WalletMove, post_all
 from tollbook.money.amount import ZERO
 from tollbook.postgres.named import load
-from tollbook.postgres.prepared import execute
+from tollbook.postgres.prepared import as_json, execute
 from tollbook.wallets.wallet import Locked, code_of
 
 SQL = load(__file__)
@@ -41,15 +41,10 @@ def spend(wallets: Mapping[tuple[UUID, str], Locked], debits: Sequence[Debit]) -
         return
     locked = [wallets[debit.account_id, debit.type_code] for debit in debits]
     taken = [_purses(wallet, debit.amount) for wallet, debit in zip(locked, debits, strict=True)]
-    execute(
-        SQL["debit"],
-        {
-            "account_ids": [debit.account_id for debit in debits],
-            "ids": [wallet.id for wallet in locked],
-            "granted": [granted for granted, _ in taken],
-            "paid": [paid for _, paid in taken],
-        },
-    )
+    rows = [
+        (debit.account_id, wallet.id, *purses) for debit, wallet, purses in zip(debits, locked, taken, strict=True)
+    ]
+    execute(SQL["debit"], {"taken": as_json(rows)})
     post_all(
         [
             Posting(debit.account_id, wallet.currency, _movement(wallet, debit, *purses))

@@ -4,5 +4,6 @@ UPDATE wallet
 SET granted = wallet.granted - taken.granted,
     paid = wallet.paid - taken.paid,
     spent_since_funding = wallet.spent_since_funding + taken.granted + taken.paid
-FROM unnest(%(account_ids)b::uuid[], %(ids)b::uuid[], %(granted)b::numeric[], %(paid)b::numeric[]) AS taken (account_id, id, granted, paid)
+FROM (SELECT (row ->> 0)::uuid AS account_id, (row ->> 1)::uuid AS id, (row ->> 2)::numeric AS granted, (row ->> 3)::numeric AS paid
+      FROM json_array_elements(%(taken)s::json) AS row) AS taken
 WHERE wallet.account_id = taken.account_id AND wallet.id = taken.id

@@ -10,7 +10,7 @@ from django.db import connection
 from tollbook.accounts.tables import Account
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
-from tollbook.postgres.prepared import execute
+from tollbook.postgres.prepared import as_json, execute
 from tollbook.rating.tables import CreditType
 from tollbook.wallets.tables import Wallet
 
@@ -56,8 +56,7 @@ def lock(account_id: UUID, type_codes: Collection[str]) -> dict[str, Locked]:
 def lock_all(wanted: Collection[tuple[UUID, str]]) -> dict[tuple[UUID, str], Locked]:
     """Lock wallets of any accounts, in order of account and id, until the transaction ends; those that exist, by account
     and type."""
-    account_ids, type_codes = zip(*sorted(wanted), strict=True) if wanted else ((), ())
-    found = execute(SQL["lock_all"], {"account_ids": list(account_ids), "type_codes": list(type_codes)})
+    found = execute(SQL["lock_all"], {"wallets": as_json(wanted)}).fetchall()
     return {(row[0], row[2]): Locked(*row[1:]) for row in found}
 
 

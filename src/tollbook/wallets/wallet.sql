@@ -16,7 +16,7 @@ FOR NO KEY UPDATE
 -- name: lock_all
 -- As lock, for wallets of any accounts; the order is the same, so the two never wait for each other in a circle.
 SELECT wallet.account_id, wallet.id, wallet.type_code, wallet.currency, wallet.paid, wallet.granted, wallet.held
-FROM unnest(%(account_ids)b::uuid[], %(type_codes)b::text[]) AS wanted (account_id, type_code)
+FROM (SELECT (key ->> 0)::uuid AS account_id, key ->> 1 AS type_code FROM json_array_elements(%(wallets)s::json) AS key) AS wanted
 JOIN wallet ON wallet.account_id = wanted.account_id AND wallet.type_code = wanted.type_code
 ORDER BY wallet.account_id, wallet.id
 FOR NO KEY UPDATE OF wallet

@@ -1,5 +1,6 @@
 """The application: machines' door (Litestar), people's doors and static files (Django), one ASGI callable."""
 
+import gc
 import os
 import warnings
 
@@ -27,3 +28,9 @@ async def application(scope, receive, send) -> None:  # type: ignore[no-untyped-
         await api(scope, receive, send)
     else:
         await pages(scope, receive, send)
+
+
+# What is loaded by now stays as long as the process: no collection need look at it. And events make many small objects,
+# nearly none of them in circles, so collections may be rarer than Python's usual ones.
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)

@@ -22,7 +22,13 @@ async def outcome(gatherer: Gatherer[Item, Answer], item: Item, weight: int = 1)
         future = gatherer.submit(item, weight)
     except Full:
         raise TryLater(BUSY, retry_after_seconds=1) from None
+    late = asyncio.get_running_loop().call_later(DEADLINE_SECONDS, _give_up, future)
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), DEADLINE_SECONDS)
-    except TimeoutError:
-        raise TryLater(LATE, retry_after_seconds=5) from None
+        return await future
+    finally:
+        late.cancel()
+
+
+def _give_up(future: "asyncio.Future[Answer]") -> None:
+    if not future.done():
+        future.set_exception(TryLater(LATE, retry_after_seconds=5))

@@ -171,7 +171,7 @@ def _place(askings: Sequence[Asking]) -> list[bytes | BaseException]:
     return answers  # type: ignore[return-value]
 
 
-_asking: Gatherer[Asking, bytes] = Gatherer("holds", _place, threads=2, most=500, room=5_000)
+_asking: Gatherer[Asking, bytes] = Gatherer("holds", _place, threads=1, most=500, room=5_000)
 
 
 def to_reserve(asked: PlaceBody, account_id: UUID) -> Reserve:

@@ -98,6 +98,6 @@ def _correct(
     told.rejected.sort(key=lambda one: one.index)
 
 
-_few: Gatherer[Sending, bytes] = Gatherer("usage-few", _record, threads=2, most=2_000, room=20_000)
+_few: Gatherer[Sending, bytes] = Gatherer("usage-few", _record, threads=1, most=2_000, room=20_000)
 _many: Gatherer[Sending, bytes] = Gatherer("usage-many", _record, threads=2, most=12_000, room=120_000)
 watch_queue(lambda: _few.waiting + _many.waiting)
