@@ -107,7 +107,9 @@ def switch(account_id: UUID, id: UUID, is_on: bool, actor: Actor, reason: str = 
 
 
 def remove(account_id: UUID, id: UUID, actor: Actor) -> None:
-    """Send nothing more there, for ever; what was sent stays in the log. Raises NotFound."""
+    """Send nothing more there, for ever; what was sent stays in the log. Repeating it does nothing. Raises NotFound."""
+    if known(account_id, id).removed_at is not None:
+        return
     with transaction.atomic():
         endpoint = _locked(account_id, id)
         _write(endpoint, is_on=False, removed_at=datetime.now(UTC))
@@ -122,6 +124,14 @@ def present(account_id: UUID) -> QuerySet[Endpoint]:
 def find(account_id: UUID, id: UUID) -> Endpoint:
     """An endpoint that is not removed. Raises NotFound."""
     endpoint = present(account_id).filter(id=id).first()
+    if endpoint is None:
+        raise NotFound("There is no such endpoint.")
+    return endpoint
+
+
+def known(account_id: UUID, id: UUID) -> Endpoint:
+    """An endpoint, removed or not. Raises NotFound."""
+    endpoint = Endpoint.objects.filter(account_id=account_id, id=id).first()
     if endpoint is None:
         raise NotFound("There is no such endpoint.")
     return endpoint

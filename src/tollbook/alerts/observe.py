@@ -22,6 +22,9 @@ LIMIT = 500
 QUIET_STOPS = ("cooling_down", "card_busy", "account_closed")
 """Stops that are not told: the first follows a decline that was told, the second ends by itself, the third is known."""
 
+BRIEF_STOPS = ("gateway_away", "operator_limit")
+"""Stops that mostly end by themselves within minutes; told when they don't."""
+
 FOR_STAFF = ("velocity",)
 """Stops that only a person ends: told to the operator, too."""
 
@@ -42,7 +45,8 @@ class Fact:
 def facts(since: datetime, began: datetime) -> Iterator[list[Fact]]:
     """What happened after `since` (or goes on, and began after `began`) and was not told yet, one list per source, each of
     at most `LIMIT` of its rows."""
-    window = {"since": since, "began": began, "limit": LIMIT, "operator": OPERATOR_ID, "quiet": list(QUIET_STOPS)}
+    window = {"since": since, "began": began, "limit": LIMIT, "operator": OPERATOR_ID}
+    window |= {"quiet": list(QUIET_STOPS), "brief": list(BRIEF_STOPS)}
     yield [_refill(*row) for row in _rows("refills_finished", window)]
     yield [_refill(*row) for row in _rows("refills_waiting", window)]
     yield [fact for row in _rows("stops", window) for fact in _stop(*row)]

@@ -83,10 +83,19 @@ def choose_address(account_id: UUID, address: str, wanted: Collection[str], acto
         raise Invalid("Write an email address, such as billing@example.com.", field="address") from None
     if User.objects.filter(account_id=account_id, email__iexact=address, is_active=True).exists():
         raise Conflict("This is a user of the account; choose what they get in their own row.", field="address")
-    others = Recipient.objects.filter(account_id=account_id, user_id__isnull=True).exclude(address__iexact=address)
+    others = Recipient.objects.filter(account_id=account_id, user_id__isnull=True).exclude(kinds=[])
+    others = others.exclude(address__iexact=address)
     if others.count() >= MOST_ADDRESSES:
         raise Conflict(f"There are {MOST_ADDRESSES} additional addresses already.", field="address")
     _store(account_id, address, kinds.listed(account_id, list(wanted)), actor, None)
+
+
+def told_of(account: Account, user_id: UUID) -> Told:
+    """What one user gets, active or not. Raises NotFound."""
+    user = User.objects.defer("password").filter(account_id=account.id, id=user_id).first()
+    if user is None:
+        raise NotFound("There is no such user in this account.")
+    return _user(user, Recipient.objects.filter(account_id=account.id, user_id=user_id).first())
 
 
 def find(account_id: UUID, id: UUID) -> Recipient:
@@ -98,10 +107,12 @@ def find(account_id: UUID, id: UUID) -> Recipient:
 
 
 def remove(account_id: UUID, id: UUID, actor: Actor) -> None:
-    """Send nothing more to an additional address. Own transaction or the caller's; audited. Raises NotFound."""
+    """Send nothing more to an additional address; repeating it does nothing. Own transaction or the caller's; audited.
+    Raises NotFound."""
     row = find(account_id, id)
     with transaction.atomic():
-        if Recipient.objects.filter(account_id=account_id, id=id).delete()[0]:
+        mine = Recipient.objects.filter(account_id=account_id, id=id).exclude(kinds=[])
+        if mine.update(kinds=[], set_by=actor.name, set_at=datetime.now(UTC)):
             note(account_id, actor, "alert.remove_address", f"alerts/{row.address}", before={"kinds": row.kinds})
 
 
@@ -129,7 +140,8 @@ def _address(row: Recipient) -> Told:
 
 def _with_usual(chosen: list[Told], address: str, gets: tuple[str, ...], taken: set[str]) -> list[Told]:
     known = taken | {one.address.lower() for one in chosen}
-    told = sorted((one for one in chosen if one.address.lower() not in taken), key=lambda one: one.address)
+    kept = (one for one in chosen if one.address.lower() not in taken and one.kinds)
+    told = sorted(kept, key=lambda one: one.address)
     if not address or address.lower() in known:
         return told
     return [Told(address, gets, True, gets), *told]

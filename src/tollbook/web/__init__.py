@@ -8,6 +8,7 @@ frame     what surrounds every page: menu, operator, pages for when things go wr
 errors    domain error → status, one table
 formats   values as people read them; templatetags/ gives them to pages
 sheets    CSV downloads of any length, safe in a spreadsheet
+alerts    what the pages about alerts share, in the portal and on the desk
 audited   the lines of the audit trail as people read them
 gauges    a wallet as a bar and a row, the same for a page and its live stream
 charts    the geometry of charts drawn as SVG

@@ -13,5 +13,6 @@ rates      rates: list, give a new one, what a number costs
 subscriptions  components; what an account subscribes to
 invoices   invoices of all accounts; one invoice; a bank transfer
 refills    refills that need a person, stops, the kill switch
+alerts     what staff are told; endpoints and delivery logs of all
 keys       API keys
 """

@@ -2,6 +2,7 @@
 
 from tollbook.web.desk import (
     accounts,
+    alerts,
     corrections,
     decks,
     home,
@@ -26,5 +27,6 @@ urlpatterns = [
     *subscriptions.urls,
     *invoices.urls,
     *refills.urls,
+    *alerts.urls,
     *keys.urls,
 ]

@@ -20,6 +20,7 @@ refill_rule     change a rule: form, review, confirm
 refill_now      a refill by hand: amount, review, confirm
 about_wallet    what the pages about one wallet share
 rates           the rate card; what a number would cost
+alerts          who gets which mail, low balance levels, webhook endpoints, the delivery log
 days            a filter by local days
 words           usage, rates and movements in words
 users           who is in the account: invite, level, deactivate

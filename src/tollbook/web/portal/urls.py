@@ -2,6 +2,7 @@
 
 from tollbook.web.portal import (
     access,
+    alerts,
     billing,
     credits,
     events,
@@ -38,6 +39,7 @@ urlpatterns = [
     *refills.urls,
     *refill_rule.urls,
     *refill_now.urls,
+    *alerts.urls,
     *users.urls,
     *access.urls,
     *trail.urls,
