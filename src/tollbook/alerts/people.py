@@ -47,13 +47,15 @@ def of_account(account: Account) -> list[Told]:
     users = User.objects.defer("password").filter(account_id=account.id, is_active=True).order_by("email")
     told = [_user(user, by_user.get(user.id)) for user in users]
     others = [_address(row) for row in rows if row.user_id is None]
-    return told + _with_usual(others, account.billing_email, BILLING_ADDRESS_GETS, {one.address.lower() for one in told})
+    usual_of_billing = Told(account.billing_email, BILLING_ADDRESS_GETS, True, tuple(kinds.OF_ACCOUNTS))
+    return told + _with_usual(others, usual_of_billing, {one.address.lower() for one in told})
 
 
 def of_operator() -> list[Told]:
     """The addresses that get mail about the operator's matters; its own address without anybody's choice."""
     rows = [_address(row) for row in Recipient.objects.filter(account_id=OPERATOR_ID)]
-    return _with_usual(rows, settings.OPERATOR["email"], tuple(kinds.OF_OPERATOR), set())
+    everything = tuple(kinds.OF_OPERATOR)
+    return _with_usual(rows, Told(settings.OPERATOR["email"], everything, True, everything), set())
 
 
 def addresses(account: Account | None, kind: str) -> list[str]:
@@ -138,13 +140,12 @@ def _address(row: Recipient) -> Told:
     return Told(row.address, tuple(kinds.listed(row.account_id, row.kinds)), False, may_get, row.id)
 
 
-def _with_usual(chosen: list[Told], address: str, gets: tuple[str, ...], taken: set[str]) -> list[Told]:
+def _with_usual(chosen: list[Told], usual: Told, taken: set[str]) -> list[Told]:
+    """The chosen addresses that get anything, and before them the one that is told without a choice."""
     known = taken | {one.address.lower() for one in chosen}
     kept = (one for one in chosen if one.address.lower() not in taken and one.kinds)
     told = sorted(kept, key=lambda one: one.address)
-    if not address or address.lower() in known:
-        return told
-    return [Told(address, gets, True, gets), *told]
+    return told if not usual.address or usual.address.lower() in known else [usual, *told]
 
 
 def _store(account_id: UUID, address: str, wanted: list[str], actor: Actor, user_id: UUID | None) -> None:
