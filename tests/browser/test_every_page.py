@@ -19,7 +19,7 @@ from tests.browser.demo import Demo, running, sign_in, watched
 from tests.conftest import HOME
 
 SAMPLES = 2
-MOST_PAGES = 90
+MOST_PAGES = 150
 FILES = (".pdf", ".csv", "stream", ".css")
 # Reached by a form's button, not by a link; the release of refills, only while a breaker waits for somebody; the
 # address where balances used to be, which leads on.
