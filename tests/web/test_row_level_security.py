@@ -44,6 +44,7 @@ OVER_ACCOUNTS = {
     "refill_unfinished": "the worker looks for refills to move on",
     "payment_intent_unfinished": "the worker looks for payments to move on",
     "refund_unfinished": "the worker looks for refunds to move on",
+    "payment_method_to_forget": "the worker has gateways drop cards that were removed",
     "gateway_event_pkey": "whose a webhook is, is not known when it comes",
     "gateway_event_waiting": "the worker takes up what gateways told",
     "gateway_event_done": "the worker forgets what was done long ago",

@@ -1,7 +1,10 @@
 """An account's cards: add, choose the default and the backup, remove. Numbers never come here, only a gateway's tokens."""
 
+import logging
 from calendar import monthrange
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 from typing import Literal
 from uuid import UUID
 
@@ -18,7 +21,10 @@ from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
 from tollbook.postgres.ids import new_id
 
+log = logging.getLogger(__name__)
+
 WARNED_DAYS = 30
+FORGET_AT_ONCE = 50
 Expiry = Literal["good", "soon", "expired"]
 
 def add(account_id: UUID, new: NewMethod, actor: Actor) -> PaymentMethod:
@@ -85,15 +91,19 @@ def make_backup(account_id: UUID, method_id: UUID | None, actor: Actor) -> None:
         wake.tell(account_id)
 
 
-def remove(account_id: UUID, method_id: UUID, actor: Actor) -> PaymentMethod:
+def remove(
+    account_id: UUID, method_id: UUID, actor: Actor, check: Callable[[PaymentMethod], None] | None = None
+) -> PaymentMethod:
     """Never charge this card again. In the caller's transaction or its own; locks the account's row. Raises NotFound.
 
-    When it was the default, none takes its place: which card is charged is a person's choice. Whether it may be removed
-    now is asked by `refills.card`, which knows what depends on it.
+    When it was the default, none takes its place: which card is charged is a person's choice. `check` raises what stands
+    against it, under the lock; see `refills.card`, which knows what depends on a card.
     """
     with transaction.atomic():
         _lock(account_id)
         method = find(account_id, method_id)
+        if check is not None:
+            check(method)
         removed = {"is_default": False, "is_backup": False, "removed_at": datetime.now(UTC)}
         _present(account_id).filter(id=method_id).update(**removed)
         before = {"card": label(method), "default": method.is_default, "backup": method.is_backup}
@@ -120,6 +130,25 @@ def refresh(account_id: UUID, now: NewMethod) -> bool:
     return True
 
 
+def forget_removed(stop: Event | None = None) -> int:
+    """Have gateways drop the cards that were removed, which they may have to be asked several times; answers how many did.
+
+    Must not be called inside a transaction. A card that was never heard of there counts as dropped.
+    """
+    done = 0
+    for card in PaymentMethod.objects.filter(removed_at__isnull=False, forgotten_at__isnull=True)[:FORGET_AT_ONCE]:
+        if stop is not None and stop.is_set():
+            break
+        try:
+            gateway.forget(card.gateway, card.account_id, card.token)
+        except (LookupError, gateway.Unreachable) as error:
+            log.warning("card %s is not forgotten yet: %s", card.id, type(error).__name__)
+            continue
+        mine = PaymentMethod.objects.filter(account_id=card.account_id, id=card.id)
+        done += mine.update(forgotten_at=datetime.now(UTC))
+    return done
+
+
 def default_of(account_id: UUID) -> PaymentMethod | None:
     """The card that is charged, if there is one."""
     return _present(account_id).filter(is_default=True).first()
@@ -141,11 +170,6 @@ def find(account_id: UUID, method_id: UUID) -> PaymentMethod:
     if method is None:
         raise NotFound("There is no such card.")
     return method
-
-
-def lock_card(account_id: UUID, method_id: UUID) -> None:
-    """In the caller's transaction: charges of this card begin, and it is removed, one after another."""
-    list(PaymentMethod.objects.select_for_update(no_key=True).filter(account_id=account_id, id=method_id))
 
 
 def expires_on(method: PaymentMethod) -> date:

@@ -8,7 +8,8 @@ MONEY = {"max_digits": 20, "decimal_places": 6}
 class PaymentMethod(models.Model):
     """A card, as its gateway names it. At most one is the default, and at most one other the backup.
 
-    `fingerprint` is the same for the same number under any token; empty when the gateway doesn't say.
+    `fingerprint` is the same for the same number under any token; empty when the gateway doesn't say. `forgotten_at` is when
+    the gateway dropped a card that was removed.
     """
 
     pk = models.CompositePrimaryKey("account_id", "id")
@@ -25,9 +26,17 @@ class PaymentMethod(models.Model):
     is_backup = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
+    forgotten_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "payment_method"
+        indexes = [
+            models.Index(
+                fields=["removed_at"],
+                condition=models.Q(removed_at__isnull=False, forgotten_at__isnull=True),
+                name="payment_method_to_forget",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["account_id"],

@@ -8,6 +8,7 @@ due        which wallets are at or below their minimum, which refills are unfini
 limits     what no customer sets: an account's money a month, everybody's an hour
 facts      what brakes look at, read in one moment and kept with the refill
 brakes     what may stop a refill, and why; which card is charged
+card       a card is removed when nothing is under way with it
 health     whether a gateway answers, as far as this process has seen
 stops      the visible state of a wallet that is due and stopped; a person's release
 decide     an intent, committed before any gateway hears of it

@@ -35,6 +35,8 @@ WORDS = {
     "refills.release": "Refills released",
     "payment_method.add": "Card added",
     "payment_method.default": "Card chosen",
+    "payment_method.backup": "Backup card chosen",
+    "payment_method.refresh": "Card renewed by its bank",
     "payment_method.remove": "Card removed",
     "alert.choose": "Mail chosen",
     "alert.remove_address": "Address removed",

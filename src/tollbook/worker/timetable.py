@@ -7,7 +7,7 @@ from threading import Event
 from tollbook.accounts.remember import forget_old
 from tollbook.alerts import deliver, notify
 from tollbook.invoicing.run import bill
-from tollbook.payments import captured, collect, inbox, reconcile, refund
+from tollbook.payments import captured, collect, inbox, method, reconcile, refund
 from tollbook.refills import settle as refills
 from tollbook.refills.run import run_due
 from tollbook.usage.fold import fold_due
@@ -59,6 +59,11 @@ def look_into_webhooks(stop: Event) -> int:
     return inbox.process(SETTLERS, stop)
 
 
+def forget_cards(stop: Event) -> int:
+    """Have gateways drop the cards that were removed."""
+    return method.forget_removed(stop)
+
+
 def forget_webhooks(stop: Event) -> int:
     """Forget what gateways told long ago."""
     return inbox.forget_old()
@@ -90,6 +95,7 @@ JOBS = (
     Job("billing", 15 * 60, bill_periods),
     Job("reconcile", 60 * 60, catch_up),
     Job("answers", 60 * 60, forget_answers),
+    Job("removed cards", 60, forget_cards),
     Job("old webhooks", 60 * 60, forget_webhooks),
     Job("old deliveries", 60 * 60, forget_deliveries),
     Job("beat", 5, beat),

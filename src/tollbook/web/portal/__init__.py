@@ -18,6 +18,7 @@ statement       a period's statement, from the books
 refills         the refill part of a wallet's page; all its refills
 refill_rule     change a rule: form, review, confirm
 refill_now      a refill by hand: amount, review, confirm
+payment_methods the account's cards: add on the gateway's page, default, backup, remove
 about_wallet    what the pages about one wallet share
 rates           the rate card; what a number would cost
 alerts          who gets which mail, low balance levels, webhook endpoints, the delivery log
