@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """A small table; nothing is rewritten."""
 
-    dependencies = [("tollbook", "0020_refill_machine")]
+    dependencies = [("tollbook", "0021_rows_of_events")]
     operations = [
         migrations.AddField("paymentmethod", "forgotten_at", models.DateTimeField(null=True)),
         migrations.AddIndex(
