@@ -11,11 +11,11 @@ from django.conf import settings
 from django.db import OperationalError, connections
 
 from tollbook.payments import gateway
-from tollbook.payments.gateway import ChargeAnswer, Charged, Unknown
+from tollbook.payments.gateway import ChargeAnswer, Unknown
 from tollbook.refills import decide, health, send, stops
 from tollbook.refills.due import DueWallet, Unfinished, due_wallets, unfinished
 from tollbook.refills.settle import settle
-from tollbook.refills.tables import Refill, RefillAttempt, RefillState
+from tollbook.refills.tables import Refill, RefillState
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +56,6 @@ def run_due(stop: Event | None = None) -> int:
     moved = _each(stop, unfinished(), _move_on)
     decided = _each(stop, due_wallets(), _refill)
     return moved + decided + stops.clear_all_gone()
-
-
-def told(charged: Charged) -> RefillState | None:
-    """Settle by a charge as its gateway has it now, as after a webhook or in a reconciliation; answers the refill's state.
-
-    None when it is of no refill here (yet): the intent is committed before any charge, so a charge whose refill is not
-    there is somebody else's. Own transaction; safe to repeat, in any order (AutoGPT #10672: each webhook credited again).
-    """
-    if charged.purpose != "refill" or charged.account_id is None:
-        return None
-    attempt = RefillAttempt.objects.filter(
-        account_id=charged.account_id, idempotency_key=charged.idempotency_key
-    ).first()
-    if attempt is None:
-        return None
-    return settle(attempt.account_id, attempt.refill_id, charged.answer, attempt.attempt)
 
 
 def _each(stop: Event, items: Sequence[Any], work: Callable[[Any], bool]) -> int:

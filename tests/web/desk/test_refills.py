@@ -1,15 +1,20 @@
 """Refills that wait for somebody, stops, and the kill switch."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from tests.cast import wallet
+from tests.refills.shop import gateway_is
 from tests.web.desk.conftest import Desk, trail, words
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM, Actor
 from tollbook.accounts.tables import Account
-from tollbook.refills import stops, switch
+from tollbook.payments import method
+from tollbook.payments.method import NewMethod
+from tollbook.payments.tables import SimulatedCharge
+from tollbook.refills import health, limits, run, stops, switch
 from tollbook.refills.brakes import Stop
 from tollbook.refills.rule import Rule, change
 from tollbook.refills.tables import Refill, RefillRule
@@ -73,3 +78,48 @@ def test_open_and_recent_refills_of_all_accounts_are_listed(desk: Desk, northwin
     page = desk.read("/desk/refills/")
     assert page.index("Waiting for the gateway's answer") < page.index("Recent") < page.index("The card expired.")
     assert "The card expired." in desk.read("/desk/accounts/northwind/")
+
+
+@pytest.fixture
+def asked(northwind: Account) -> Iterator[Refill]:
+    """A refill of which the gateway does not tell."""
+    with gateway_is("Silent"):
+        health.forget()
+        method.add(northwind.id, NewMethod("simulated", "sim_4242", "Visa", "4242", 11, 2030), SOMEBODY)
+        refill = run.ask(northwind, "outbound", Decimal(50), SOMEBODY)
+        run.run_due()
+        health.forget()
+        refill.refresh_from_db()
+        assert refill.state == "unknown"
+        Refill.objects.filter(id=refill.id).update(needs_person_at=datetime.now(UTC), question="Charged or not?")
+        yield refill
+
+
+def test_what_the_gateway_does_not_tell_is_settled_by_a_person(desk: Desk, northwind: Account, asked: Refill) -> None:
+    queue = desk.read("/desk/refills/")
+    assert "Charged or not?" in queue and "Settle" in queue
+    page = f"/desk/accounts/northwind/refills/{asked.id}/"
+    assert "Charged or not?" in desk.read(page) and f":refill:{asked.id}:1" in desk.read(page)
+    path, reference = f"{page}settle/", SimulatedCharge.objects.get().reference
+    assert desk.review(path, verdict="charged", reference=reference, reason=" ").status_code == 400
+    assert desk.review(path, verdict="charged", reference="", reason="Seen").status_code == 400
+    review = desk.review(path, verdict="charged", reference=reference, reason="Seen at the dashboard")
+    assert "$50.00 are credited to Outbound Minutes" in words(review)
+    assert Refill.objects.get(id=asked.id).state == "unknown"
+    assert desk.confirm(path, review).status_code == 302
+    assert (Refill.objects.get(id=asked.id).state, wallet(northwind).paid) == ("succeeded", Decimal(50))
+    assert "Seen at the dashboard" in desk.read(page)
+    assert "Nothing waits for you." in desk.read("/desk/refills/")
+    [line] = trail(northwind.id, "refill.resolve")
+    assert (line.actor_name, line.reason) == (desk.staff.email, "Seen at the dashboard")
+
+
+def test_an_account_gets_a_limit_of_its_own_with_a_reason(desk: Desk, northwind: Account) -> None:
+    path = "/desk/accounts/northwind/refill-limit/"
+    assert "Now at most $25,000.00 are charged" in words(desk.get(path))
+    assert desk.review(path, monthly_cap="-1", reason="x").status_code == 400
+    desk.do(path, monthly_cap="100,000", reason="A large customer")
+    assert limits.limits_of(northwind).account_month == Decimal(100_000)
+    desk.do(path, monthly_cap="", reason="As everybody")
+    assert limits.limits_of(northwind).account_month == Decimal(25_000)
+    assert len(trail(northwind.id, "refills.limit")) == 2

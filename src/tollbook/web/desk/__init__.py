@@ -12,6 +12,7 @@ users      people: list, add, level, deactivate, links
 rates      rates: list, give a new one, what a number costs
 subscriptions  components; what an account subscribes to
 invoices   invoices of all accounts; one invoice; a bank transfer
+refill     one refill: why, settled by a person; an account\'s limit
 refills    refills that need a person, stops, the kill switch
 alerts     what staff are told; endpoints and delivery logs of all
 keys       API keys

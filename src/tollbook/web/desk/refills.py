@@ -13,7 +13,7 @@ from tollbook.accounts import account as accounts
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
 from tollbook.rating.tables import CreditType
-from tollbook.refills import stops, switch
+from tollbook.refills import person, stops, switch
 from tollbook.refills.tables import OPEN_STATES, OperatorSwitch, Refill, RefillRule, RefillStop
 from tollbook.wallets.tables import Wallet
 from tollbook.web.desk import lists
@@ -40,11 +40,13 @@ def refills(request: DeskRequest) -> HttpResponse:
     stopped = list(RefillStop.objects.filter(account_id__in=list(by_id)).order_by("since_at")[:MOST])
     open_ = list(mine.filter(state__in=OPEN_STATES).order_by("decided_at")[:MOST])
     recent = list(mine.exclude(state__in=OPEN_STATES).order_by("-decided_at")[:RECENT])
-    codes = _codes([*stopped, *open_, *recent])
+    waiting = person.waiting()
+    codes = _codes([*stopped, *open_, *recent, *waiting])
     context = {
         "section": "refills",
         "switch": OperatorSwitch.objects.filter(name=switch.NAME).first(),
         "is_on": switch.is_refilling(),
+        "waiting": [(by_id[one.account_id], *codes[one.wallet_id], one) for one in waiting],
         "open": [(by_id[one.account_id], *codes[one.wallet_id], one) for one in open_],
         "recent": [(by_id[one.account_id], *codes[one.wallet_id], one) for one in recent],
         "stops": [(by_id[one.account_id], *codes[one.wallet_id], one) for one in stopped],

@@ -9,6 +9,7 @@ from tollbook.web.desk import (
     invoices,
     keys,
     rates,
+    refill,
     refills,
     subscriptions,
     users,
@@ -28,5 +29,6 @@ urlpatterns = [
     *invoices.urls,
     *refills.urls,
     *alerts.urls,
+    *refill.urls,
     *keys.urls,
 ]

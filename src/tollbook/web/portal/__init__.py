@@ -19,6 +19,7 @@ refills         the refill part of a wallet's page; all its refills
 refill_rule     change a rule: form, review, confirm
 refill_now      a refill by hand: amount, review, confirm
 payment_methods the account's cards: add on the gateway's page, default, backup, remove
+refill_why      why a charge happened; confirm it, give it up
 about_wallet    what the pages about one wallet share
 rates           the rate card; what a number would cost
 alerts          who gets which mail, low balance levels, webhook endpoints, the delivery log
