@@ -9,18 +9,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 from uuid import UUID
-
-import pytest
-from django.test.utils import override_settings
 
 from tests.databases import Database
 from tests.gateway import Gateway
-from tests.gateway.started import SECRET_KEY
 from tests.gateway.truth import Movement
-from tests.refills.shop import OWNER, Shop
+from tests.payments.at_stripe import at_stripe, save_card
+from tests.refills.shop import Shop
 from tollbook.audit.books import audit
-from tollbook.payments import gateway as port
 from tollbook.payments import method
 from tollbook.payments.stripe import client
 from tollbook.refills import decide, health, run
@@ -30,7 +27,6 @@ from tollbook.refills.tables import OPEN_STATES, Refill
 SCHEDULE = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), *[timedelta(hours=1)] * 48)
 """When an answer that did not come is asked for; all together longer than the gateway remembers a key."""
 
-STRIPE = {"stripe": "tollbook.payments.stripe.adapter.Stripe"}
 UNLIMITED = {"account_month": 10**9, "charges_an_hour": 10**9, "money_an_hour": 10**9}
 PATIENCE_SECONDS = 1.0
 """How long the adapter waits for an answer here; a machine that is busy must not look like a gateway that is slow."""
@@ -38,19 +34,14 @@ PATIENCE_SECONDS = 1.0
 SLOW_SECONDS = 1.3
 """What slow and stalled answers take."""
 
-PAGE = "http://127.0.0.1:9/back"
-
 
 @contextmanager
 def at_the_gateway(gateway: Gateway) -> Iterator[None]:
     """Tollbook's adapter for Stripe speaks to this gateway, and is impatient."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOLLBOOK_STRIPE_SECRET_KEY", SECRET_KEY)
-        patch.setattr(client, "READ_SECONDS", PATIENCE_SECONDS)
-        client._client.cache_clear()
-        settings = {"GATEWAYS": STRIPE, "STRIPE_API_BASE": gateway.url, "REFILLS_AT_ONCE": 1, "REFILL_LIMITS": UNLIMITED}
-        with override_settings(**settings):
-            yield
+    client._client.cache_clear()
+    patience = mock.patch.object(client, "READ_SECONDS", PATIENCE_SECONDS)
+    with patience, at_stripe(gateway, REFILLS_AT_ONCE=1, REFILL_LIMITS=UNLIMITED):
+        yield
     client._client.cache_clear()
 
 
@@ -68,18 +59,10 @@ class World:
         """Open accounts, save a card for each on the hosted page, and let each refill automatically below 50.00."""
         for number in range(accounts):
             shop = Shop(self.db, f"shop-{number}")
-            self.save_card(shop.id)
+            save_card(self.gateway, shop.id)
             shop.credit("60")
             shop.rule(Rule(True, Decimal(first_amount + number), Decimal(50), Decimal(1_000_000), 100))
             self.shops.append(shop)
-
-    def save_card(self, account_id: UUID) -> None:
-        """What a holder does: the hosted page, a card, and back."""
-        page = port.set_up("stripe", account_id, PAGE)
-        self.gateway.control(f"checkout/{page.reference}", {"card": "pm_card_visa"})
-        new = port.card_from("stripe", account_id, page.reference)
-        assert new is not None
-        method.add(account_id, new, OWNER)
 
     def card_behaves(self, shop: Shop, card: str) -> None:
         """From now on the account's card behaves as this test card."""
