@@ -22,7 +22,7 @@ pytestmark = pytest.mark.faults
 
 REFILLS = int(os.environ.get("TOLLBOOK_FAULT_REFILLS", "500"))
 SEED = int(os.environ.get("TOLLBOOK_FAULT_SEED") or secrets.randbelow(10**9))
-ACCOUNTS = 25
+ACCOUNTS = max(25, REFILLS // 20)
 DONE = ("drop_after", "half_answer", "garbled", "error_after")
 RATES = {
     "drop_before": 0.04, "drop_after": 0.06, "half_answer": 0.04, "garbled": 0.03, "error_after": 0.04,
