@@ -105,10 +105,10 @@ def check(account: Account, number: str, amount: Decimal, method_id: UUID | None
 
 def check_amount(amount: Decimal, balance: Decimal, number: str, currency: str) -> None:
     """Raise Invalid, with the field, for a sum that a card can't be charged for an invoice on which `balance` is open."""
-    if not amount.is_finite() or amount <= 0 or to_minor(amount, currency) != amount:
-        raise Invalid("The amount is more than zero and no finer than the currency can be paid.", field="amount")
     if balance == 0:
         raise Conflict(f"{number} is paid; nothing is open on it.")
+    if not amount.is_finite() or amount <= 0 or to_minor(amount, currency) != amount:
+        raise Invalid("The amount is more than zero and no finer than the currency can be paid.", field="amount")
     if amount > balance:
         raise Invalid(f"{money(balance, currency)} is open on {number}; pay no more than that.", field="amount")
 
@@ -119,6 +119,11 @@ def invoice_of(account_id: UUID, number: str) -> Invoice:
     if found is None:
         raise NotFound(f"There is no invoice {number}.")
     return found
+
+
+def owed_on(account_id: UUID, invoice_id: UUID) -> Decimal:
+    """What is open on an invoice. Reads only. Raises NotFound."""
+    return _open_balance(account_id, invoice_id).balance
 
 
 def find(account_id: UUID, intent_id: UUID) -> PaymentIntent:

@@ -74,7 +74,7 @@ def test_a_transfer_is_recorded_once_after_a_review(desk: Desk, northwind: Accou
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ({"amount": "100.01"}, "$100.00 is open on INV-000001; record no more than that."),
+        ({"amount": "9999999"}, "$100.00 is open on INV-000001; is this amount right?"),
         ({"amount": "1.005"}, "more decimal places than 2"),
         ({"amount": "-5"}, "more than zero"),
         ({"reference": ""}, "This field is required."),

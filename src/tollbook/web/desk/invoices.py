@@ -16,6 +16,7 @@ from tollbook.errors import Conflict, NotFound
 from tollbook.invoicing import file, history, register
 from tollbook.invoicing.status import Status
 from tollbook.ledger import trace
+from tollbook.money.amount import ZERO
 from tollbook.payments import applied, transfer
 from tollbook.web import formats
 from tollbook.web.desk import lists
@@ -25,7 +26,13 @@ from tollbook.web.desk.page import DeskRequest, staff_page
 from tollbook.web.desk.steps import Review, Sheet, stepped, typed
 
 SIZE = 50
-KINDS = {"invoice": "Issued", "refill": "Credit bought", "payment": "Money received", "settlement": "Payment applied"}
+KINDS = {
+    "invoice": "Issued",
+    "refill": "Credit bought",
+    "payment": "Money received",
+    "settlement": "Payment applied",
+    "credit": "Kept as credit",
+}
 
 
 class FilterForm(forms.Form):
@@ -122,13 +129,18 @@ def pay(request: DeskRequest, slug: str, number: str) -> HttpResponse:
 
     def review(values: dict[str, Any]) -> Review:
         transfer.check(values["amount"], opened.balance, number, currency)
-        left = opened.balance - values["amount"]
+        left = max(opened.balance - values["amount"], ZERO)
+        more = values["amount"] - opened.balance
         return Review(
             f"Record {formats.money(values['amount'], currency)} for {number} of {account.name}",
             [f"Bank reference: {values['reference']}", "It is booked as received today, and can't be taken back."],
             [("Open on the invoice", formats.money(opened.balance, currency), formats.money(left, currency))],
             confirm="Record the payment",
-            effect="A part stays open." if left else "",
+            effect="A part stays open."
+            if left
+            else f"{formats.money(more, currency)} is more than is open: it becomes account credit."
+            if more > 0
+            else "",
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:

@@ -21,6 +21,7 @@ from tollbook.invoicing.tables import InvoiceKind, InvoiceLine
 from tollbook.ledger import trace
 from tollbook.ledger.trace import Traced
 from tollbook.money.amount import to_minor
+from tollbook.payments import intent
 from tollbook.payments.applied import Applied, applied
 from tollbook.postgres.scope import rows_of
 from tollbook.rating.tables import CreditType
@@ -34,6 +35,7 @@ IN_THE_BOOKS = {
     "refill": "Credit added",
     "payment": "Payment received",
     "settlement": "Payment applied",
+    "credit": "Kept as account credit",
 }
 
 
@@ -98,6 +100,7 @@ def invoice(request: PortalRequest, number: str) -> HttpResponse:
         "state": state(opened),
         "paper": file.paper(opened.invoice),
         "applied": paid,
+        "asked_for": intent.of_invoice(request.account.id, opened.invoice.id),
         "booked": booked(trace.caused_by(request.account.id, _causes(opened, paid)), bought),
         "bought": bought,
         "before": before,

@@ -1,0 +1,128 @@
+"""Payments at the desk: refunds with their review, disputes, the schedule of collection, reconciliation."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.payments.till import Till
+from tests.refills.shop import gateway_is
+from tests.web.desk.conftest import Desk, trail, words
+from tollbook.accounts.audit import OPERATOR_ID
+from tollbook.payments import collect, dispute, dunning, refund
+from tollbook.payments.gateway import Dispute
+from tollbook.payments.tables import Payment, Refund
+
+NOW = datetime.now(UTC).date().isoformat()
+
+
+@pytest.fixture(autouse=True)
+def _gateways():
+    with gateway_is():
+        yield
+
+
+@pytest.fixture
+def till(db) -> Till:
+    return Till(db)
+
+
+@pytest.fixture
+def payment(till: Till) -> Payment:
+    return till.payment(till.invoice(), till.card())
+
+
+def address(payment: Payment, *more: str) -> str:
+    return "/".join(["/desk/accounts/northwind/payments", str(payment.id), *more, ""])
+
+
+def test_a_refund_is_reviewed_and_made_once(desk: Desk, till: Till, payment: Payment) -> None:
+    form = address(payment, "refund")
+    review = desk.review(form, amount="40", source="invoice", reason="Double booking")
+    said = words(review)
+    assert "Give $40.00 back to Northwind" in said and "$40.00 is owed on INV-000001 again." in said
+    assert Refund.objects.count() == 0
+    for _ in range(2):
+        assert desk.confirm(form, review).status_code == 302
+    assert Refund.objects.count() == 1
+    refund.run_due()
+    page = desk.read(address(payment))
+    assert "Given back" in page and "Double booking" in page and "$60.00" in page
+    assert till.given_back() == 40
+    assert [line.reason for line in trail(till.id, "payment.refund")] == ["Double booking"]
+    till.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [({"amount": "100.01"}, "$100.00 of this payment is left"), ({"reason": ""}, "This field is required."),
+     ({"amount": "0"}, "more than zero"), ({"source": "wallet"}, "Select a valid choice")],
+)  # fmt: skip
+def test_a_refund_that_cant_be_made_is_explained(desk: Desk, payment: Payment, typed: dict[str, str], says: str) -> None:
+    values = {"amount": "10", "source": "goodwill", "reason": "Sorry"} | typed
+    answer = desk.review(address(payment, "refund"), **values)
+    assert answer.status_code == 400 and says in words(answer)
+    assert Refund.objects.count() == 0
+
+
+def test_disputes_are_listed_with_their_fee(desk: Desk, payment: Payment) -> None:
+    assert "No payment is disputed." in desk.read("/desk/payments/disputes/")
+    told = Dispute("dp_1", payment.charge_reference, Decimal(100), "USD", Decimal(15), "open", datetime.now(UTC))
+    dispute.take("simulated", told)
+    page = desk.read("/desk/payments/disputes/")
+    assert "dp_1" in page and "$15.00" in page
+    assert "dp_1" in desk.read(address(payment))
+    assert desk.get(address(payment, "refund")).status_code == 409
+
+
+def test_the_schedule_is_set_with_a_review_and_a_reason(desk: Desk) -> None:
+    assert "collection is off" in desk.read("/desk/payments/collection/")
+    form = "/desk/payments/collection/schedule/"
+    review = desk.review(form, is_on="on", days="0, 3 5 7", reason="As agreed")
+    assert "those that are open already are left alone" in words(review)
+    desk.confirm(form, review)
+    found = dunning.schedule()
+    assert found is not None and (found.is_on, found.days) == (True, [0, 3, 5, 7])
+    assert [line.reason for line in trail(OPERATOR_ID, "collection.set")] == ["As agreed"]
+    for days in ("3, 1", "soon", "0 0", "-1", "99"):
+        assert desk.review(form, is_on="on", days=days, reason="x").status_code == 400
+
+
+def test_an_invoice_that_no_try_paid_is_on_the_persons_list_and_can_be_charged(desk: Desk, till: Till) -> None:
+    till.collects(0)
+    till.card("sim_9995")
+    invoice = till.invoice()
+    collect.run_due()
+    page = desk.read("/desk/payments/collection/")
+    assert "Every try of the schedule failed." in page and "insufficient funds" in page
+    till.card()
+    form = f"/desk/accounts/northwind/invoices/{invoice.number}/collect/"
+    assert "Charge $100.00 for INV-000001 of Northwind" in desk.read(form)
+    assert desk.client.post(form).status_code == 302
+    assert desk.client.post(form).status_code == 409, "one is under way"
+    collect.run_due()
+    assert till.owed(invoice) == 0
+    assert desk.client.post(form).status_code == 409, "it is paid"
+    assert till.charged() == 100
+
+
+def test_gateway_and_books_are_compared_and_settled(desk: Desk, till: Till) -> None:
+    invoice = till.invoice()
+    till.pay(invoice, till.card("sim_0408"))
+    period = {"since": NOW, "until": NOW, "gateway": "simulated"}
+    page = desk.read("/desk/payments/reconcile/", **period)
+    assert "the books have no payment of it" in page and till.owed(invoice) == 100
+    answer = desk.client.post("/desk/payments/reconcile/", period)
+    assert "Gateway and books agree." in words(answer) and till.owed(invoice) == 0
+    assert desk.get("/desk/payments/reconcile/", since=NOW, until="2020-01-01", gateway="simulated").status_code == 400
+
+
+def test_what_waits_is_on_the_first_page(desk: Desk, till: Till) -> None:
+    till.pay(till.invoice(), till.card("sim_0408"))
+    assert "Waiting for the gateway's answer" in desk.read("/desk/payments/")
+
+
+def test_a_transfer_above_what_is_open_says_that_it_becomes_credit(desk: Desk, till: Till) -> None:
+    number = till.invoice().number
+    review = desk.review(f"/desk/accounts/northwind/invoices/{number}/pay/", amount="130", reference="SEPA 1")
+    assert "$30.00 is more than is open: it becomes account credit." in words(review)
