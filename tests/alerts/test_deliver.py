@@ -312,7 +312,8 @@ def test_bodies_are_the_same_bytes_each_time_and_json(told: Told, receiver: Rece
     [notice] = told.notices()
     assert deliver.body_of(notice) == deliver.body_of(notice)
     message = json.loads(deliver.body_of(notice))
-    assert set(message) == {"type", "timestamp", "data"} and message["timestamp"].endswith("Z")
+    assert set(message) == {"type", "timestamp", "account", "data"}
+    assert message["account"] == "northwind" and message["timestamp"].endswith("Z")
 
 
 def test_endpoints_are_checked_counted_and_named_once(told: Told) -> None:

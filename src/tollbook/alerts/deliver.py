@@ -102,9 +102,11 @@ def send_due(stop: Event | None = None) -> int:
 
 
 def body_of(notice: Notice) -> bytes:
-    """What a webhook about this notice sends: the same bytes each time."""
+    """What a webhook about this notice sends: the same bytes each time (a short name never changes). One query."""
     at = notice.occurred_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     message = {"type": notice.kind, "timestamp": at, "data": notice.data}
+    if notice.account_id != OPERATOR_ID:
+        message["account"] = Account.objects.values_list("slug", flat=True).get(id=notice.account_id)
     return json.dumps(message, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 

@@ -26,6 +26,9 @@ SQL = load(__file__)
 USUAL = ("20%", "10%", "0.00")
 """Where nobody chose. Of a wallet that refills itself only 0.00, unless something stops its refills."""
 
+HIGHEST = max(Decimal(level[:-1]) for level in USUAL if level.endswith("%"))
+"""Of the usual ones, in percent."""
+
 MOST_LEVELS = 5
 LIMIT = 500
 
@@ -108,7 +111,7 @@ def choose(account: Account, type_code: str, levels: Sequence[str] | None, actor
 def changed(limit: int = LIMIT) -> list[tuple[UUID, UUID]]:
     """Wallets (account, wallet) whose levels are not those they are known to stand at. A plain read, without locks."""
     with connection.cursor() as cursor:
-        cursor.execute(SQL["changed"], {"usual": json.dumps(USUAL), "limit": limit})
+        cursor.execute(SQL["changed"], {"usual": json.dumps(USUAL), "highest": HIGHEST, "limit": limit})
         return cursor.fetchall()
 
 

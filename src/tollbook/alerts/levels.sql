@@ -23,7 +23,7 @@ WHERE w.account_id = %(account_id)s AND w.id = %(wallet_id)s AND w.funded_at IS 
 GROUP BY w.account_id, w.id
 
 -- name: changed
--- Funded wallets that are at or below a level they are not known to be below, or that were funded since they were; one pass over all wallets, because a balance says nothing of when it changed.
+-- Funded wallets that are at or below a level they are not known to be below, or that were funded since they were; one pass over all wallets, because a balance says nothing of when it changed, with a cheap question before the dear one.
 SELECT w.account_id, w.id
 FROM wallet w
 LEFT JOIN alert_standing k ON k.account_id = w.account_id AND k.wallet_id = w.id
@@ -32,7 +32,8 @@ LEFT JOIN refill_rule r ON r.account_id = w.account_id AND r.wallet_id = w.id
 LEFT JOIN refill_stop s ON s.account_id = w.account_id AND s.wallet_id = w.id
 WHERE w.funded_at IS NOT NULL
   AND (k.below <> '[]'::jsonb AND k.funded_at IS DISTINCT FROM w.funded_at
-       OR EXISTS (
+       OR (c.wallet_id IS NOT NULL OR w.paid + w.granted <= greatest(w.funded_balance, 0) * %(highest)s::numeric / 100)
+          AND EXISTS (
            SELECT FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(c.levels) = 'array' THEN c.levels
                                                       WHEN r.automatic AND s.code IS NULL THEN '["0.00"]'::jsonb
                                                       ELSE %(usual)s::jsonb END) AS t (level)
