@@ -60,6 +60,8 @@ def tell(fact: Fact) -> UUID | None:
 
 def deliver_to(account_id: UUID, notice_id: UUID, recipients: list[tuple[Channel, str]]) -> None:
     """A delivery for each of these, in the caller's transaction; one that is there already stays as it is."""
+    if not recipients:
+        return
     channels = [channel.value for channel, _ in recipients]
     values = {"ids": [new_id() for _ in recipients], "channels": channels, "recipients": [one for _, one in recipients]}
     with connection.cursor() as cursor:
