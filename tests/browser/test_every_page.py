@@ -23,7 +23,10 @@ MOST_PAGES = 150
 FILES = (".pdf", ".csv", "stream", ".css")
 # Reached by a form's button, not by a link; the release of refills, only while a breaker waits for somebody; the
 # address where balances used to be, which leads on.
-BY_FORM: set[str] = {"desk:search", "desk:refills-release", "portal:release", "portal:coins", "portal:payment"}
+BY_FORM: set[str] = {
+    "desk:search", "desk:refills-release", "portal:release", "portal:coins", "portal:payment",
+    "portal:payment-method-returned", "portal:simulated-gateway",
+}  # fmt: skip
 # Linked only while somebody waits for access, or from an invoice that is open, or from what was searched for.
 SHY = {
     "owner@northwind.example": ["/access/requests/", "/billing/invoices/{unpaid}/pay/"],
