@@ -153,3 +153,34 @@ def test_a_rehearsal_knows_the_caps() -> None:
     monthly = replay(other(monthly_cap="600"), Decimal(100), hours("60", "500"), ZoneInfo("UTC"))
     assert (monthly.charges, monthly.total, monthly.capped) == (1, Decimal(500), True)
     assert "then a cap would stop it" in monthly.sentence("USD")
+    of_account = replay(USUAL, Decimal(100), hours("60", "500"), ZoneInfo("UTC"), account_month=Decimal(600))
+    assert (of_account.charges, of_account.stopped_days) == (1, 1)
+
+
+def test_a_rehearsal_counts_calendar_months_as_the_machine_does() -> None:
+    eve = datetime(2026, 11, 30, 22, tzinfo=UTC)
+    effect = replay(other(monthly_cap="500"), Decimal(60), hours("60", "500", "0", start=eve), ZoneInfo("UTC"))
+    assert (effect.charges, effect.total, effect.stopped_days) == (2, Decimal(1000), 1)
+
+
+def test_a_rehearsal_knows_the_breaker_and_the_lowest_balance_new_years_day() -> None:
+    drained = [(datetime(2026, 11, 2, 12, minute, tzinfo=UTC), Decimal(500)) for minute in range(0, 60, 6)]
+    rule = other(max_charges_per_day=50, monthly_cap="1000000")
+    effect = replay(rule, Decimal(100), drained, ZoneInfo("UTC"))
+    assert (effect.charges, effect.lowest, effect.stopped_days) == (5, Decimal(-2400), 1)
+
+
+def test_a_rehearsal_is_what_the_machine_would_have_done(shop: Shop) -> None:
+    """The same use, the same caps: replayed beforehand, then really used and refilled step by step."""
+    rule = other(refill_amount="40", minimum_before_refill="30", max_charges_per_day=3, monthly_cap="200")
+    shop.ready("100.00", rule=rule)
+    costs = [Decimal(cents) / 100 for cents in (4500, 2600, 100, 5100, 4999, 1, 7300, 8000, 1200)]
+    effect = replay(rule, shop.balance(), [(datetime.now(UTC), cost) for cost in costs], ZoneInfo("UTC"))
+    lowest = shop.balance()
+    for cost in costs:
+        shop.use(cost)
+        lowest = min(lowest, shop.balance())
+        shop.run()
+    refilled = [refill.amount for refill in shop.refills()]
+    assert (effect.charges, effect.total, effect.lowest) == (len(refilled), sum(refilled), lowest)
+    assert effect.capped and shop.stop().code in ("daily_count", "monthly_cap")

@@ -20,7 +20,7 @@ from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
 from tollbook.rating.tables import CreditType
 from tollbook.refills.brakes import choose, first_stop
-from tollbook.refills.rehearsal import rehearse
+from tollbook.refills.rehearsal import Effect, rehearse
 from tollbook.refills.tables import OPEN_STATES, Refill, RefillRule
 from tollbook.wallets.tables import Wallet
 
@@ -40,10 +40,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a rule means, in one sentence, and what it would do, in one or two more."""
+    """What a rule means, in one sentence, what it would do, in one or two more, and the last 30 days replayed against it
+    (None when it is not automatic)."""
 
     sentence: str
     effects: tuple[str, ...]
+    month: Effect | None
 
 
 def change(account: Account, type_code: str, new: Rule, actor: Actor, version: int | None = None) -> RefillRule:
@@ -105,16 +107,12 @@ def preview(account: Account, type_code: str, new: Rule) -> Preview:
     check(new, account.currency)
     wallet = wallet_of(account.id, type_code)
     card = methods.default_of(account.id)
-    return Preview(sentence(new, account, type_code, card), effect(account, wallet, new))
-
-
-def effect(account: Account, wallet: Wallet, new: Rule) -> tuple[str, ...]:
-    """What `new` would do at once, and within a month at the pace of the last 30 days."""
+    says = sentence(new, account, type_code, card)
     if not new.automatic:
-        return ("Nothing will be charged automatically.",)
-    month = rehearse(account, wallet, new).sentence(account.currency)
-    at_once = _at_once(account, wallet, new)
-    return (at_once, month) if at_once else (month,)
+        return Preview(says, ("Nothing will be charged automatically.",), None)
+    month = rehearse(account, wallet, new)
+    effects = (_at_once(account, wallet, new), month.sentence(account.currency))
+    return Preview(says, tuple(filter(None, effects)), month)
 
 
 def wallet_of(account_id: UUID, type_code: str) -> Wallet:

@@ -16,6 +16,7 @@ from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.money.amount import parse_amount, to_minor
 from tollbook.money.written import SYMBOLS
 from tollbook.refills import rule, stops
+from tollbook.refills.rehearsal import DAYS, Effect
 from tollbook.refills.rule import Preview, Rule
 from tollbook.refills.tables import RefillRule
 from tollbook.wallets.gauge import Gauge
@@ -186,6 +187,7 @@ def _review(
         "changes": _changes(request.account, stored, new),
         "sentences": [preview.sentence],
         "effect": " ".join(preview.effects),
+        "rehearsal": _rehearsal(preview.month, gauge.currency) if preview.month else [],
         "effect_tone": "warning" if charges_now else "info",
         "action_url": address,
         "hidden": form.typed() | {"step": "confirm"},
@@ -194,6 +196,18 @@ def _review(
         "back": "Change something",
     }
     return render(request, "tollbook/portal/credits/review.html", context)
+
+
+def _rehearsal(month: Effect, currency: str) -> list[tuple[str, str]]:
+    """The figures of the last 30 days replayed against the new rule."""
+    stopped = "none" if not month.stopped_days else f"{month.stopped_days} of {DAYS}"
+    return [
+        ("Used", formats.money(month.used, currency)),
+        ("Charges", str(month.charges)),
+        ("Charged in all", formats.money(month.total, currency)),
+        ("Lowest balance", formats.money(month.lowest, currency)),
+        ("Days on which a limit stops refills", stopped),
+    ]
 
 
 def _changes(account: Account, stored: RefillRule | None, new: Rule) -> list[tuple[str, str, str]]:
