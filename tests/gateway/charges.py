@@ -95,7 +95,8 @@ def fail(call: Call, intent: Object, method: Object, code: str, decline: str) ->
 
 def transaction(call: Call, source: Object, kind: str, amount: int, fee: int, description: str = "") -> Object:
     """A line of the merchant's balance: `amount` with its sign, `fee` taken off it."""
-    told = {"amount": fee, "application": None, "currency": source["currency"], "description": "fees", "type": "stripe_fee"}
+    what = "Dispute fee" if kind == "adjustment" else "Stripe processing fees"
+    told = {"amount": fee, "application": None, "currency": source["currency"], "description": what, "type": "stripe_fee"}
     return call.books.new(call.change, "balance_transaction", {
         "amount": amount, "available_on": call.books.clock.second(), "currency": source["currency"],
         "description": description or None, "exchange_rate": None, "fee": fee, "fee_details": [told] if fee else [],

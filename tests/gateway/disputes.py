@@ -75,7 +75,7 @@ def begin(call: Call, charge: Object, reason: str, amount: int | None = None) ->
         }, "type": "card"},
         "reason": reason, "status": "needs_response",
     })
-    _book(call, dispute, -amount, FEE, "Chargeback withdrawal")
+    _book(call, dispute, -amount, FEE, f"Chargeback withdrawal for {charge['id']}")
     charge["disputed"] = True
     call.books.touch(call.change, charge)
     _moved(call, "dispute", dispute, charge)
@@ -85,11 +85,12 @@ def begin(call: Call, charge: Object, reason: str, amount: int | None = None) ->
 
 
 def end(call: Call, dispute: Object, outcome: str) -> None:
-    """Won brings the amount back (the fee stays: https://docs.stripe.com/disputes/how-disputes-work); lost does not."""
+    """Won brings the amount back, lost does not (https://docs.stripe.com/disputes/how-disputes-work). Whether a fee comes
+    back too differs from country to country; here it stays."""
     dispute["status"] = outcome
     call.books.touch(call.change, dispute)
     if outcome == "won":
-        _book(call, dispute, dispute["amount"], 0, "Chargeback reversal")
+        _book(call, dispute, dispute["amount"], 0, f"Chargeback reversal for {dispute['charge']}")
         _moved(call, "dispute_won", dispute, call.books.objects[dispute["charge"]])
         call.emit("charge.dispute.funds_reinstated", dispute)
     call.emit("charge.dispute.closed", dispute)
