@@ -2,8 +2,10 @@
 
 import threading
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from django.db import connection, transaction
 
@@ -11,11 +13,13 @@ from tests.cast import LONG_AGO
 from tests.web.api.conftest import Machine, balance, event, held
 from tests.web.api.test_door import is_problem
 from tollbook.accounts import remember
+from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.remember import Answer, KeyReused, once
-from tollbook.accounts.tables import Account, RememberedAnswer
+from tollbook.accounts.tables import Account, ApiKey, RememberedAnswer
+from tollbook.errors import Invalid
 from tollbook.usage.tables import UsageEvent
 from tollbook.wallets.tables import Hold
-from tollbook.web.api import holds
+from tollbook.web.api import auth, holds
 
 AT = "2026-03-01T12:00:00Z"
 
@@ -244,26 +248,68 @@ def test_a_crash_before_the_answer_is_stored_undoes_the_deed(machine: Machine, n
 
 
 def test_while_the_first_request_runs_its_twin_is_told_to_wait(machine: Machine, monkeypatch) -> None:
+    address = f"/holds/{machine.post('/holds', call()).json()['id']}/extend"
     running, finish = threading.Event(), threading.Event()
-    reserve = holds.reserves.reserve_within
+    extend = holds.reserves.extend_within
 
     def slow(*arguments):
         running.set()
         assert finish.wait(10)
-        return reserve(*arguments)
+        return extend(*arguments)
 
-    monkeypatch.setattr(holds.reserves, "reserve_within", slow)
+    monkeypatch.setattr(holds.reserves, "extend_within", slow)
     answers = []
-    first = threading.Thread(target=lambda: answers.append(machine.post("/holds", call(), headers=key("k"))))
+    more = {"quantity": 60}
+    first = threading.Thread(target=lambda: answers.append(machine.post(address, more, headers=key("k"))))
     first.start()
     assert running.wait(10)
-    twin = machine.post("/holds", call(), headers=key("k"))
+    twin = machine.post(address, more, headers=key("k"))
     finish.set()
     first.join()
     assert is_problem(twin, 409, "idempotency_in_progress")
     assert int(twin.headers["retry-after"]) >= 1
-    assert machine.post("/holds", call(), headers=key("k")).text == answers[0].text
-    assert Hold.objects.count() == 1
+    assert machine.post(address, more, headers=key("k")).text == answers[0].text
+
+
+def test_twins_that_wait_together_are_one_hold(machine: Machine, northwind: Account) -> None:
+    """The same request many times at once: those in one group are told to wait, later ones get the first one's answer."""
+    answers: list[Any] = []
+    senders = [
+        threading.Thread(target=lambda: answers.append(machine.post("/holds", call(), headers=key("k")))) for _ in range(12)
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(30)
+    assert {answer.status_code for answer in answers} <= {201, 409} and len(answers) == 12
+    assert len({answer.text for answer in answers if answer.status_code == 201}) == 1
+    assert all(is_problem(answer, 409, "idempotency_in_progress") for answer in answers if answer.status_code == 409)
+    assert machine.post("/holds", call(), headers=key("k")).text in {answer.text for answer in answers}
+    assert held(northwind, "outbound") == Decimal("0.014") and Hold.objects.count() == 1
+
+
+def test_requests_with_and_without_keys_share_a_transaction_and_keep_their_own_answers(
+    machine: Machine, northwind: Account
+) -> None:
+    known = machine.post("/holds", call("known"), headers=key("known"))
+    asked: list[tuple[dict, dict]] = [
+        (call("known"), key("known")), (call("a"), key("a")), (call("b"), {}),
+        (call("c", quantity=99999, to="1900"), key("c")), (call("d", quantity=61), key("known")),
+        (call("e", quantity=-1), key("e")),
+    ]  # fmt: skip
+    for first in (True, False):
+        caller = auth.Caller(ApiKey.objects.get(account_id=OPERATOR_ID))
+        askings = [
+            holds.Asking(caller, headers.get("Idempotency-Key"), msgspec.json.encode(body), "r") for body, headers in asked
+        ]
+        told = holds._place(askings)
+        assert told[0].body.decode() == known.text and told[0].headers == {"Idempotency-Replayed": "true"}
+        assert told[1].status == 201 and bool(told[1].headers) == (not first)
+        assert told[2].status == 201 if first else isinstance(told[2], Exception)
+        assert told[3].status == 402 and told[3].media_type == "application/problem+json"
+        assert isinstance(told[4], KeyReused)
+        assert isinstance(told[5], Invalid) or told[5].status == 400
+    assert Hold.objects.filter(state="open").count() == 3
 
 
 def test_old_answers_are_forgotten(northwind: Account) -> None:

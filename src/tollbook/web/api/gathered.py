@@ -1,6 +1,8 @@
 """From the server's loop into a group and back: the answer of a gathered request, or a refusal that says what to do."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tollbook.errors import TryLater
@@ -14,6 +16,16 @@ LATE = (
     "This took too long to wait for; whether it was done is not known yet. Repeat the request: with the same ids nothing "
     "is done twice."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request is answered past the framework."""
+
+    status: int
+    body: bytes
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 async def outcome(gatherer: Gatherer[Item, Answer], item: Item, weight: int = 1) -> Answer:

@@ -11,8 +11,10 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.params import FromPath, RawBody
 
+from tollbook import logs
+from tollbook.accounts.remember import Answer, Keyed, recall, remember
 from tollbook.accounts.tables import Account
-from tollbook.errors import Invalid
+from tollbook.errors import Invalid, Refused, TryLater
 from tollbook.postgres.gather import Gatherer
 from tollbook.postgres.retry import in_transaction
 from tollbook.usage import reserve as reserves
@@ -24,10 +26,11 @@ from tollbook.wallets.hold import Placed
 from tollbook.web.api import idempotency
 from tollbook.web.api.auth import Caller, ended, takes
 from tollbook.web.api.bodies import CaptureBody, ExtendBody, ItemBody, PlaceBody, ReleaseBody, decode
-from tollbook.web.api.gathered import outcome
+from tollbook.web.api.gathered import Reply, outcome
 from tollbook.web.api.numbers import money, plain
 
 CallerRequest = Request[Any, Caller, Any]
+HOLDS_PATH = "/api/v1/holds"
 
 
 class HeldItem(msgspec.Struct):
@@ -141,37 +144,66 @@ def release_hold(request: CallerRequest, hold_id: FromPath[UUID], body: RawBody)
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A request for a hold: who asks, and the body as it came."""
+    """A request for a hold: who asks, its Idempotency-Key if it has one, and the body as it came."""
 
     caller: Caller
+    key: str | None
     body: bytes
+    request_id: str
 
 
-async def placed(caller: Caller, headers: Mapping[str, str], body: bytes) -> bytes:
-    """The answer to a request for a hold, as JSON; see `place_hold`. Requests that wait are served in one transaction."""
-    return await outcome(_asking, Asking(caller, body))
+async def placed(caller: Caller, headers: Mapping[str, str], body: bytes) -> Reply:
+    """The answer to a request for a hold; see `place_hold`. Requests that wait are served in one transaction."""
+    return await outcome(_asking, Asking(caller, headers.get("idempotency-key"), body, logs.request_id.get()))
 
 
-def _place(askings: Sequence[Asking]) -> list[bytes | BaseException]:
-    answers: list[bytes | BaseException | None] = [None] * len(askings)
+def _place(askings: Sequence[Asking]) -> list[Reply | BaseException]:
+    answers: list[Reply | BaseException | None] = [None] * len(askings)
     over = ended({asking.caller for asking in askings})
     wanted: dict[int, Reserve] = {}
+    keyed: dict[int, Keyed] = {}
     for place, asking in enumerate(askings):
         try:
             if asking.caller.key.id in over:
                 raise over[asking.caller.key.id]
             asked = decode(PlaceBody, asking.body)
             wanted[place] = to_reserve(asked, asking.caller.id_of(asked.account))
+            if asking.key is not None:
+                digest = idempotency.digest_of("POST", HOLDS_PATH, asking.body)
+                keyed[place] = Keyed(wanted[place].account_id, asking.key, digest)
         except Exception as error:
+            wanted.pop(place, None)
             answers[place] = error
     if wanted:
-        done = in_transaction(lambda: reserves.reserve_many(list(wanted.values())))
-        for place, one in zip(wanted, done, strict=True):
-            answers[place] = msgspec.json.encode(told(one)) if isinstance(one, Placed) else one
+        for place, one in in_transaction(lambda: _reserved(askings, wanted, keyed)).items():
+            answers[place] = one
     return answers  # type: ignore[return-value]
 
 
-_asking: Gatherer[Asking, bytes] = Gatherer("holds", _place, threads=1, most=500, room=5_000)
+def _reserved(
+    askings: Sequence[Asking], wanted: Mapping[int, Reserve], keyed: Mapping[int, Keyed]
+) -> dict[int, Reply | BaseException]:
+    """Place these holds, but those whose key is known, and remember the answers to those that have one."""
+    found = dict(zip(keyed, recall(list(keyed.values())), strict=True)) if keyed else {}
+    answers: dict[int, Reply | BaseException] = {
+        place: idempotency.reply(one) if isinstance(one, Answer) else one for place, one in found.items() if one is not None
+    }
+    left = {place: one for place, one in wanted.items() if place not in answers}
+    new: list[tuple[Keyed, Answer]] = []
+    for place, done in zip(left, reserves.reserve_many(list(left.values())), strict=True):
+        if place in keyed and not isinstance(done, TryLater):
+            logs.request_id.set(askings[place].request_id)
+            answer = idempotency.settled(201, done if isinstance(done, Refused) else told(done))
+            new.append((keyed[place], answer))
+            answers[place] = idempotency.reply(answer)
+        else:
+            answers[place] = done if isinstance(done, Refused) else Reply(201, msgspec.json.encode(told(done)))
+    if new:
+        remember(new)
+    return answers
+
+
+_asking: Gatherer[Asking, Reply] = Gatherer("holds", _place, threads=1, most=500, room=5_000)
 
 
 def to_reserve(asked: PlaceBody, account_id: UUID) -> Reserve:

@@ -24,7 +24,7 @@ from tollbook.web.api.batches import NDJSON, Merged, Reading, RejectionAnswer, S
 from tollbook.web.api.bodies import EventBody
 from tollbook.web.api.cloudevents import CloudEvent
 from tollbook.web.api.corrections import ReversalBody
-from tollbook.web.api.gathered import outcome
+from tollbook.web.api.gathered import Reply, outcome
 
 CLOUD_EVENTS = {cloudevents.STRUCTURED: CloudEvent, cloudevents.BATCHED: list[CloudEvent]}
 TAKES = takes("usage", list[EventBody], *NDJSON, shapes=CLOUD_EVENTS, encodings=encodings.TAKEN) | {
@@ -44,16 +44,17 @@ async def send_usage(request: Request[Any, Caller, Any], body: RawBody) -> Respo
     CloudEvents 1.0 are taken in all three modes: structured, batched, and binary (ce-* headers, the data as JSON). The
     body may come with the Content-Encoding gzip or zstd.
     """
-    return Response(await taken(request.auth, request.headers, body), media_type="application/json")  # type: ignore[arg-type]
+    reply = await taken(request.auth, request.headers, body)
+    return Response(reply.body, media_type=reply.media_type)  # type: ignore[arg-type]
 
 
-async def taken(caller: Caller, headers: Mapping[str, str], body: bytes) -> bytes:
-    """The answer to a request with usage, as JSON; see `send_usage`. Raises what is wrong with the request as a whole."""
+async def taken(caller: Caller, headers: Mapping[str, str], body: bytes) -> Reply:
+    """The answer to a request with usage; see `send_usage`. Raises what is wrong with the request as a whole."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     weight = 1 + len(body) * (1 if encoding == "identity" else _UNPACKED) // _BYTES_OF_AN_EVENT
     lane = _few if weight <= _SMALL else _many
     sending = Sending(caller, headers.get("content-type", ""), encoding, headers, body)
-    return await outcome(lane, sending, weight)
+    return Reply(200, await outcome(lane, sending, weight))
 
 
 def _record(sendings: Sequence[Sending]) -> list[bytes | BaseException]:
