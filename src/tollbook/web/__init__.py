@@ -10,6 +10,7 @@ formats   values as people read them; templatetags/ gives them to pages
 sheets    CSV downloads of any length, safe in a spreadsheet
 alerts    what the pages about alerts share, in the portal and on the desk
 audited   the lines of the audit trail as people read them
+cards     an account's cards as rows of a table, for its own people and for staff
 gauges    a wallet as a bar and a row, the same for a page and its live stream
 charts    the geometry of charts drawn as SVG
 brand     the operator's colour, kept readable in light and dark

@@ -26,7 +26,7 @@ from tollbook.subscriptions import fees
 from tollbook.wallets import gauge
 from tollbook.wallets.tables import Wallet
 from tollbook.wallets.wallet import open_wallets
-from tollbook.web import formats
+from tollbook.web import cards, formats
 from tollbook.web.desk import lists
 from tollbook.web.desk.fields import AmountField, DayField
 from tollbook.web.desk.page import DeskRequest, staff_page
@@ -154,6 +154,7 @@ def account(request: DeskRequest, slug: str) -> HttpResponse:
         "fees": fees.fees(shown, today),
         "invoices": newest,
         "more_invoices": more_invoices,
+        "cards": cards.rows(shown),
         "refills": _refills(shown),
         "keys": [one for one in key.of_account(shown.id) if one.revoked_at is None],
         "trail": lists.trail(shown.id),

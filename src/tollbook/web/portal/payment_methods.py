@@ -1,6 +1,5 @@
 """Payment methods: the account's cards; add one on the gateway's own page, choose the default and the backup, remove."""
 
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -10,16 +9,14 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.http import urlencode
 
-from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import actor_of
 from tollbook.accounts.tables import Area
 from tollbook.errors import Conflict, Invalid
 from tollbook.payments import gateway, method, simulated
 from tollbook.payments.gateway import NewMethod, Unreachable
-from tollbook.payments.method import expires_on, expiry, label
-from tollbook.payments.tables import PaymentMethod
+from tollbook.payments.method import label
 from tollbook.refills import card as cards
-from tollbook.web import formats
+from tollbook.web import cards as account_cards
 from tollbook.web.portal.page import PortalRequest, page
 from tollbook.web.sign_in import own_address
 
@@ -30,13 +27,12 @@ LIST = "portal:payment-methods"
 @page(area=Area.PAYMENTS)
 def listing(request: PortalRequest) -> HttpResponse:
     """The account's cards."""
-    rows = [_row(request, card) for card in method.of_account(request.account.id)]
+    rows = account_cards.rows(request.account)
     context = {
         "rows": rows,
-        "no_default": rows and not rows[0]["card"].is_default,
-        "warned": [row for row in rows if row["expiry"] != "good" and (row["card"].is_default or row["card"].is_backup)],
+        "no_default": rows and not rows[0].card.is_default,
+        "warned": [row for row in rows if row.is_warned_of],
         "may_add": bool(gateway.taking_cards()),
-        "support": settings.OPERATOR["email"],
         "instructions": settings.OPERATOR["payment_instructions"],
     }
     return render(request, "tollbook/portal/cards/list.html", context)
@@ -170,17 +166,6 @@ def _take(request: PortalRequest, new: NewMethod | None) -> None:
     card = known[0] if known else method.add(request.account.id, new, actor_of(request.user))
     use = " It is charged from now on." if card.is_default else " It is the backup." if card.is_backup else ""
     messages.success(request, f"{label(card)} is added.{use}")
-
-
-def _row(request: PortalRequest, card: PaymentMethod) -> dict[str, Any]:
-    until = expires_on(card)
-    return {
-        "card": card,
-        "label": label(card),
-        "expires": f"{card.expires_month:02d}/{card.expires_year}",
-        "last_day": formats.day(until),
-        "expiry": expiry(card, today_in(request.account)),
-    }
 
 
 def _effect(depends: cards.Dependants) -> str:
