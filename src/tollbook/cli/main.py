@@ -226,7 +226,7 @@ def reconcile(since: datetime, until: datetime, gateway: str | None, settle: boo
     Example:
         tollbook reconcile --from 2026-11-01 --until 2026-11-30
 
-    Each difference is named, with what to do about it. Without --settle nothing is changed. See docs/payments.md.
+    Each difference is named, with what to do about it. Without --settle nothing is changed. See docs/collecting.md.
 
     Exit status: 0 no difference, 1 differences, 2 wrong use, 3 a gateway can't be reached.
     """
