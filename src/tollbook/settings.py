@@ -36,6 +36,7 @@ TOLLBOOK_REFILL_LIMITS    what no fault may pass: money of an account a month, c
 import os
 import secrets
 from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -256,7 +257,9 @@ DEFAULT_FROM_EMAIL = os.environ.get("TOLLBOOK_MAIL_FROM") or OPERATOR["email"] o
 
 PUBLIC_URL = os.environ.get("TOLLBOOK_URL") or f"{'https' if TLS else 'http'}://{ALLOWED_HOSTS[0]}"
 WEBHOOK_KEY = os.environ.get("TOLLBOOK_WEBHOOK_KEY") or SECRET_KEY
-WEBHOOK_NETWORKS = [text.strip() for text in os.environ.get("TOLLBOOK_WEBHOOK_NETWORKS", "").split(",") if text.strip()]
+WEBHOOK_NETWORKS = [
+    str(ip_network(text.strip())) for text in os.environ.get("TOLLBOOK_WEBHOOK_NETWORKS", "").split(",") if text.strip()
+]
 _PORTS = os.environ.get("TOLLBOOK_WEBHOOK_PORTS", "443,8443").strip()
 WEBHOOK_PORTS: set[int] | str = "*" if _PORTS == "*" else {int(port) for port in _PORTS.split(",")}
 WEBHOOK_HTTP = os.environ.get("TOLLBOOK_WEBHOOK_HTTP", "").lower() in _ON

@@ -1,5 +1,6 @@
 """Somebody's web server that takes webhooks, and a mail server, both on this machine and real."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -42,9 +44,13 @@ class Receiver:
         return [one.headers["webhook-id"] for one in self.received]
 
 
+CERTIFICATE = Path(__file__).with_name("hooks.example.pem")
+"""Of hooks.example and nobody else, with its key, made for these tests; nobody trusts it but they."""
+
+
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A web server on a free port of 127.0.0.1."""
+def receiving(tls: bool = False) -> Iterator[Receiver]:
+    """A web server on a free port of 127.0.0.1; with TLS, by the certificate of hooks.example."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -66,7 +72,12 @@ def receiving() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    host = "https://hooks.example" if tls else "http://127.0.0.1"
+    receiver = Receiver(f"{host}:{server.server_port}/hook")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -1,6 +1,7 @@
 """One request: to the checked address and nowhere else, and with an end."""
 
 import socket
+import ssl
 import time
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from django.db import transaction
 from django.test.utils import override_settings
 
-from tests.alerts.receivers import Receiver, drip, receiving
+from tests.alerts.receivers import CERTIFICATE, Receiver, drip, open_to_this_machine, receiving
 from tollbook.alerts import post
 
 
@@ -39,6 +40,31 @@ def test_a_name_is_looked_up_once_and_the_connection_goes_to_that_answer(
     assert post.post(f"http://hooks.example:{port}/hook", b"{}", {}).is_success
     assert asked == ["hooks.example"]
     assert receiver.received[0].headers["host"] == f"hooks.example:{port}"
+
+
+def test_tls_is_spoken_with_the_name_and_the_certificate_must_be_the_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: real("127.0.0.1", *rest, **more))
+    with receiving(tls=True) as receiver, open_to_this_machine():
+        untrusted = post.post(receiver.address, b"{}", {})
+        assert untrusted.status is None and "certificate" in untrusted.outcome
+        monkeypatch.setattr(post, "_trusted", lambda: ssl.create_default_context(cafile=str(CERTIFICATE)))
+        assert post.post(receiver.address, b'{"x":1}', {}).is_success
+        other = post.post(receiver.address.replace("hooks.example", "other.example"), b"{}", {})
+        assert other.status is None and "certificate" in other.outcome
+        assert [one.body for one in receiver.received] == [b'{"x":1}']
+        monkeypatch.setattr(post, "SECONDS", 0.6)
+        receiver.act = drip
+        assert "No answer within" in post.post(receiver.address, b"{}", {}).outcome
+
+
+def test_a_handshake_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "SECONDS", 0.6)
+    with socket.create_server(("127.0.0.1", 0)) as silent, open_to_this_machine():
+        answer = post.post(f"https://127.0.0.1:{silent.getsockname()[1]}/", b"{}", {})
+    assert answer.status is None and "No answer within" in answer.outcome
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(receiver: Receiver) -> None:

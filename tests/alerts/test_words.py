@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.urls import resolve
 
 from tollbook.alerts import kinds, words
 from tollbook.alerts.tables import Notice
@@ -43,6 +44,7 @@ def test_every_kind_is_said_in_words(kind: str) -> None:
     assert message.title and any(message.sentences) and message.path.startswith("/") and message.button
     text = " ".join([message.title, *message.sentences, *(value for _, value in message.facts)])
     assert "None" not in text and "{" not in text and "1,234" not in text
+    assert resolve(message.path)
     if "amount" in EXAMPLES[kind] and kind not in ("wallet.low", "refill.stopped"):
         assert "1.234,50 €" in text.replace("\u00a0", " ")
 

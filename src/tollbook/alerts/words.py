@@ -170,8 +170,8 @@ def _payment_failed(data: Mapping[str, Any], reader: Reader) -> Message:
         f"Payment of invoice {data['invoice']} failed",
         (f"{amount} could not be collected.", data.get("reason", ""), again),
         (("Invoice", data["invoice"]), ("Amount", amount)),
-        f"/billing/invoices/{data['invoice']}/",
-        "Open the invoice",
+        f"/billing/invoices/{data['invoice']}/pay/",
+        "Pay the invoice",
     )
 
 
@@ -195,8 +195,8 @@ def _dispute_opened(data: Mapping[str, Any], reader: Reader) -> Message:
             "The sum is set aside until the bank has decided.",
         ),
         (("Amount", amount), ("Paid by", data["paid_by"]), ("Dispute", data["dispute"])),
-        "/desk/refills/" if of else "/billing/invoices/",
-        "Open Billing" if not of else "Open the desk",
+        "/desk/payments/disputes/" if of else "/billing/invoices/",
+        "Open the disputes" if of else "Open Billing",
     )
 
 
@@ -207,8 +207,8 @@ def _dispute_closed(data: Mapping[str, Any], reader: Reader) -> Message:
         f"The dispute{of} about {amount} was {data['result']}",
         ("The money stays where it was." if won else "The money went back to the card's holder.",),
         (("Amount", amount), ("Paid by", data["paid_by"]), ("Dispute", data["dispute"])),
-        "/desk/refills/" if of else "/billing/invoices/",
-        "Open Billing" if not of else "Open the desk",
+        "/desk/payments/disputes/" if of else "/billing/invoices/",
+        "Open the disputes" if of else "Open Billing",
     )
 
 
@@ -219,8 +219,8 @@ def _card(data: Mapping[str, Any], reader: Reader) -> Message:
         f"{data['card']} expires on {last}",
         (f"{said} Replace it before then, so that refills go on.",),
         (("Card", data["card"]), ("Last day", last)),
-        "/billing/credits/",
-        "Open Billing",
+        "/billing/payment-methods/",
+        "Open the cards",
     )
 
 
