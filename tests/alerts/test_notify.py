@@ -220,6 +220,27 @@ def test_a_payment_that_waits_for_the_holder_is_told_once(db: Database) -> None:
     assert Notice.objects.filter(kind="payment.action_required").count() == 1
 
 
+def test_what_nobody_knows_after_an_hour_is_told_to_the_operator_once(db: Database) -> None:
+    till, shop = Till(db), Shop(db, "contoso")
+    notify.look()
+    till.ask(till.invoice(), till.card())
+    shop.ready("50.00", token="sim_3184").run()
+    sent = {"payment_intent": till.id, "refill": shop.id}
+    for minutes, told_of in ((50, []), (70, ["payment.unresolved", "refill.unresolved"])):
+        with db.connect("owner") as owner:
+            for table, account_id in sent.items():
+                owner.execute(
+                    f"UPDATE {table} SET state = 'unknown', charging_at = now() - %s WHERE account_id = %s",
+                    [timedelta(minutes=minutes), account_id],
+                )
+        for _ in range(2):
+            notify.look()
+        rows = Notice.objects.filter(account_id=OPERATOR_ID)
+        assert sorted(row.kind for row in rows) == told_of
+    assert {row.data["account"] for row in rows} == {"northwind", "contoso"}
+    assert not Notice.objects.filter(kind__endswith="unresolved").exclude(account_id=OPERATOR_ID).exists()
+
+
 def test_a_dispute_is_told_when_it_opens_and_at_each_end(db: Database) -> None:
     till = Till(db)
     notify.look()

@@ -22,6 +22,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "refill.unresolved": MONEY | {"wallet": WALLET, "automatic": True, "account": "northwind", "refill": "x"},
     "payment.failed": MONEY | {"invoice": "INV-000132", "reason": "No.", "next_on": "2026-12-03"},
     "payment.action_required": MONEY | {"invoice": "INV-000132", "reason": ""},
+    "payment.unresolved": MONEY | {"invoice": "INV-000132", "reason": "", "account": "northwind"},
     "dispute.opened": MONEY | {"dispute": "stripe dp_1", "fee": "15.00", "paid_by": "Visa •• 4242"},
     "dispute.closed": MONEY | {"dispute": "stripe dp_1", "fee": "15.00", "paid_by": "Visa •• 4242", "result": "lost"},
     "invoice.issued": {

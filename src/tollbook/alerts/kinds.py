@@ -36,6 +36,7 @@ _OF_ACCOUNTS = (
 _OF_OPERATOR = (
     Kind("refill.stopped", "Refill stopped for a person", "the velocity breaker of a wallet waits for somebody"),
     Kind("refill.unresolved", "Refill unresolved", "nobody knows after an hour whether a card was charged"),
+    Kind("payment.unresolved", "Payment unresolved", "the same of an invoice's payment"),
     Kind("dispute.opened", "Dispute opened", "a card's holder disputes a charge"),
     Kind("dispute.closed", "Dispute closed", "a dispute was won or lost"),
     Kind("endpoint.disabled", "Webhook endpoint switched off", "our own endpoint failed for too long", by_webhook=False),

@@ -141,6 +141,9 @@ def _payment(
         "currency": currency,
         "reason": outcome,
     }
+    if state == "unknown":
+        data["account"] = _slug(account_id)
+        return Fact(OPERATOR_ID, "payment.unresolved", f"payment/{id}", "", at, data)
     if state == "action_required":
         return Fact(account_id, "payment.action_required", f"payment/{id}", "", at, data)
     data["next_on"] = next_on.isoformat() if next_on else ""

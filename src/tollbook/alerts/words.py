@@ -186,6 +186,20 @@ def _payment_to_confirm(data: Mapping[str, Any], reader: Reader) -> Message:
     )
 
 
+def _payment_unresolved(data: Mapping[str, Any], reader: Reader) -> Message:
+    amount = reader.money(data, "amount")
+    return Message(
+        f"A payment of {data['account']} is unresolved",
+        (
+            f"For an hour nobody could say whether the card was charged {amount} for invoice {data['invoice']}.",
+            "It is asked again and again, and never charged again meanwhile. Look at the gateway's own list.",
+        ),
+        (("Invoice", data["invoice"]), ("Amount", amount), ("Said", data["reason"] or "nothing")),
+        "/desk/payments/",
+        "Open the payments",
+    )
+
+
 def _dispute_opened(data: Mapping[str, Any], reader: Reader) -> Message:
     amount, of = reader.money(data, "amount"), f" of {data['account']}" if "account" in data else ""
     return Message(
@@ -251,6 +265,7 @@ _MESSAGES: dict[str, Callable[[Mapping[str, Any], Reader], Message]] = {
     "refill.unresolved": _unresolved,
     "payment.failed": _payment_failed,
     "payment.action_required": _payment_to_confirm,
+    "payment.unresolved": _payment_unresolved,
     "dispute.opened": _dispute_opened,
     "dispute.closed": _dispute_closed,
     "invoice.issued": _invoice,
