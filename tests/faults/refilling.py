@@ -57,7 +57,7 @@ class World:
 
     def open(self, accounts: int, first_amount: int = 100) -> None:
         """Open accounts, save a card for each on the hosted page, and let each refill automatically below 50.00."""
-        for number in range(accounts):
+        for number in range(len(self.shops), len(self.shops) + accounts):
             shop = Shop(self.db, f"shop-{number}")
             save_card(self.gateway, shop.id)
             shop.credit("60")

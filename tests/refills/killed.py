@@ -2,13 +2,14 @@
 
 Reads lines of JSON from standard input, `{"point": name, "when": "before" | "after", "number": n}`, and answers each with
 the signal that ended the child, or 0 when it came to its end. Points: `statement` and `commit` count what goes to the
-database; `write` counts writes to any socket of Python's; the others are functions, by name.
+database; `write` counts writes to sockets, of libpq too, before, half and after (`faults/deadly_writes.c` must be preloaded,
+and `port` may name the only peer that counts); the others are functions, by name.
 """
 
+import ctypes
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -40,6 +41,7 @@ FUNCTIONS: dict[str, tuple[Any, str]] = {
     "charging again": (send, "begin_again"),
 }
 ROUNDS = 2
+MOMENTS = {"before": 0, "half": 1, "after": 2}
 DATABASE = type(connections["default"])
 
 
@@ -59,14 +61,18 @@ class Fatal:
         return answer
 
 
-def do(point: str, when: str, number: int) -> None:
+def do(point: str, when: str, number: int, port: int = 0) -> None:
     """Do what is due, and die."""
+    if point == "write":
+        ctypes.CDLL(None).arm(ctypes.c_long(number), MOMENTS[when], port)
+        rounds()
+        return
     fatal = Fatal(number, when)
     if point == "statement":
         with connection.execute_wrapper(fatal):
             rounds()
         return
-    places = {"commit": (DATABASE, "_commit"), "write": (socket.socket, "sendall")} | FUNCTIONS
+    places = {"commit": (DATABASE, "_commit")} | FUNCTIONS
     place, name = places[point]
     work = getattr(place, name)
     setattr(place, name, _method(fatal, work) if isinstance(place, type) else partial(fatal, work))
@@ -91,7 +97,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             try:
-                do(told["point"], told["when"], told["number"])
+                do(**told)
                 os._exit(0)
             except BaseException as error:
                 print(repr(error), file=sys.stderr, flush=True)

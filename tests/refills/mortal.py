@@ -16,10 +16,10 @@ class Mortal:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def dies(self, point: str, when: str = "before", number: int = 1) -> bool:
+    def dies(self, point: str, when: str = "before", number: int = 1, **more: int) -> bool:
         """Let one do what is due; whether it was killed at that point (False: it has no such point so often)."""
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps({"point": point, "when": when, "number": number}) + "\n")
+        self._process.stdin.write(json.dumps({"point": point, "when": when, "number": number} | more) + "\n")
         self._process.stdin.flush()
         ended = json.loads(self._process.stdout.readline())
         assert ended["code"] == 0, "it failed instead of dying; see its standard error"
