@@ -8,10 +8,11 @@ import json
 import logging
 import random
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import Any
 from uuid import UUID
 
@@ -88,16 +89,16 @@ class Letter:
 
 
 Parcel = Hook | Letter | Refusal
+Sent = tuple[datetime, Parcel, Answer]
+"""When it was sent, what, and what came back."""
 
 
 def send_due(stop: Event | None = None) -> int:
     """Send what is due; answers how many tries were made. Must not be called inside a transaction. Safe beside others."""
     stop = stop or Event()
     turns = [turn for account_id, id in _due() if not stop.is_set() and (turn := _claimed(account_id, id))]
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="alerts") as pool:
-        parcels = {pool.submit(_sent, parcel): turn for turn in turns if (parcel := _packed(turn)) is not None}
-        for done in as_completed(parcels):
-            _note(parcels[done], *done.result())
+    for turn, sent in _all_sent([(turn, _packed(turn)) for turn in turns]):
+        _note(turn, *sent)
     return len(turns)
 
 
@@ -161,6 +162,25 @@ def _packed(turn: Turn) -> Parcel:
         return Refusal(f"The message could not be made: {type(error).__name__}.")
 
 
+def _all_sent(parcels: list[tuple[Turn, Parcel]]) -> Iterator[tuple[Turn, Sent]]:
+    """Each as it is sent, `AT_ONCE` at a time; in threads that a process which ends leaves behind, as it does its jobs'."""
+    waiting: SimpleQueue[tuple[Turn, Parcel]] = SimpleQueue()
+    done: SimpleQueue[tuple[Turn, Sent]] = SimpleQueue()
+    for pair in parcels:
+        waiting.put(pair)
+
+    def work() -> None:
+        with suppress(Empty):
+            while True:
+                turn, parcel = waiting.get_nowait()
+                done.put((turn, _sent(parcel)))
+
+    for number in range(min(AT_ONCE, len(parcels))):
+        Thread(target=work, name=f"alerts-{number}", daemon=True).start()
+    for _ in parcels:
+        yield done.get()
+
+
 def _mail(turn: Turn) -> Letter:
     account = None if turn.account_id == OPERATOR_ID else Account.objects.get(id=turn.account_id)
     return Letter(mail.compose(turn.notice, account, turn.recipient, turn.id))
@@ -176,7 +196,7 @@ def _hook(turn: Turn) -> Hook | Refusal:
     return Hook(to.url, body_of(turn.notice), message_id(turn.notice), secrets)
 
 
-def _sent(parcel: Parcel) -> tuple[datetime, Parcel, Answer]:
+def _sent(parcel: Parcel) -> Sent:
     """In a thread of its own, without the database."""
     at = datetime.now(UTC)
     try:
