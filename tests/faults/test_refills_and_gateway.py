@@ -98,7 +98,7 @@ def test_charges_unknown_for_25_hours_are_resolved_without_charging_again(db: Da
 def test_many_at_once_over_a_gateway_that_dies_again_and_again(db: Database) -> None:
     """Four at once do what is due; lots hang on each charge, and the gateway gets a SIGKILL every second or so."""
     with running(search_lag_seconds=60) as gateway, at_the_gateway(gateway):
-        world = _world(db, gateway, 40, SEED)
+        world = _world(db, gateway, 24, SEED)
         for shop in world.shops:
             shop.use("11.00")
         ends = threading.Event()
@@ -110,9 +110,13 @@ def test_many_at_once_over_a_gateway_that_dies_again_and_again(db: Database) -> 
                 shop.later(seconds=30)
         ends.set()
         killer.join()
+        for _ in range(40):  # a busy machine may not have come to every wallet
+            _run_due()
+            if all(shop.refills() for shop in world.shops):
+                break
         world.finish()
         world.assert_sound()
-        assert len(world.charges()) >= 30
+        assert all(shop.refills() for shop in world.shops)
 
 
 def _run_due() -> None:
