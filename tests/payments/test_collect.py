@@ -7,6 +7,7 @@ import pytest
 from django.db import connections
 
 from tests.payments.gateways import Overcharging
+from tests.payments.overlap import overlapping
 from tests.payments.till import Till
 from tests.refills.shop import OWNER, SUPPORT, gateway_is
 from tollbook.errors import Conflict, Invalid, Refused
@@ -101,6 +102,22 @@ def test_many_devices_at_once_charge_once(till: Till) -> None:
     assert SimulatedCharge.objects.count() == 1
     assert till.owed(invoice) == 40
     assert all(isinstance(error, (PaymentUnderWay, BalanceMoved)) for error in refused)
+    till.assert_sound()
+
+
+def test_a_device_that_pays_while_another_is_about_to_ask_leaves_one_charge(till: Till) -> None:
+    invoice, card = till.invoice(), till.card()
+    refused: list[Refused] = []
+
+    def device() -> None:
+        try:
+            till.pay(invoice, card, "60.00", seen=Decimal(100))
+        except Refused as error:
+            refused.append(error)
+
+    overlapping('INSERT INTO "payment_intent"', device, device)
+    collect.run_due()
+    assert (till.charged(), till.owed(invoice), len(refused)) == (60, 40, 1)
     till.assert_sound()
 
 
@@ -316,6 +333,15 @@ def test_switched_off_between_decision_and_charge_nothing_is_charged(till: Till)
 def test_a_schedule_that_cant_be_kept_is_refused(db, days: tuple[int, ...]) -> None:
     with pytest.raises(Invalid):
         dunning.set_schedule(True, days, "For a test.", SUPPORT)
+
+
+def test_a_worker_with_an_old_list_tries_nothing_again(till: Till) -> None:
+    till.collects()
+    till.card("sim_9995")
+    till.invoice()
+    [due] = dunning.due(10)
+    assert [collect.collect(due), collect.collect(due)] == [True, True]
+    assert (till.states(), SimulatedCharge.objects.count()) == ({"declined": 1}, 1)
 
 
 def test_workers_at_once_try_an_invoice_once(till: Till) -> None:

@@ -18,6 +18,7 @@ from tollbook.payments import collect, credit, dispute, refund
 from tollbook.payments.gateway import Dispute
 from tollbook.payments.refund import Back
 from tollbook.payments.tables import Disputed, Payment
+from tollbook.payments.transfer import record_transfer
 
 
 @pytest.fixture
@@ -110,6 +111,23 @@ def test_nothing_of_a_disputed_payment_is_given_back_or_used(till: Till, told: D
     dispute.take("simulated", told)
     with pytest.raises(Conflict, match="disputed"):
         refund.ask(till.account, Back(payment.id, Decimal(1), "goodwill", "Sorry."), SUPPORT)
+
+
+def test_credit_of_a_disputed_payment_is_frozen_until_it_is_won(till: Till) -> None:
+    first = till.invoice()
+    till.pay(first, till.card("sim_0408"))
+    record_transfer(till.account, first.number, Decimal(70), "SEPA 1", SUPPORT)
+    till.later(seconds=5)
+    collect.run_due()
+    payment = Payment.objects.get(gateway="simulated")
+    assert credit.of_payment(till.id, payment.id) == 70
+    told = Dispute("dp_1", payment.charge_reference, Decimal(100), "USD", Decimal(0), "open", datetime.now(UTC))
+    dispute.take("simulated", told)
+    following = till.invoice("30.00")
+    collect.run_due()
+    assert till.owed(following) == 30
+    dispute.take("simulated", replace(told, state="won"))
+    assert (till.owed(following), credit.of_account(till.id)) == (0, 40)
 
 
 def test_nobody_is_charged_by_themselves_while_a_payment_is_disputed(till: Till, told: Dispute) -> None:

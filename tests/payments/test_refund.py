@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connections
 
+from tests.payments.overlap import overlapping
 from tests.payments.till import Till
 from tests.refills.shop import OWNER, SUPPORT, gateway_is
 from tollbook.audit.books import audit
@@ -117,6 +118,21 @@ def test_many_people_at_once_give_back_no_more_than_was_captured(till: Till) -> 
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert till.given_back() == 80
+    till.assert_sound()
+
+
+def test_a_refund_while_another_is_about_to_be_written_finds_what_is_left(till: Till) -> None:
+    payment = till.payment(till.invoice(), till.card())
+    refused: list[Invalid] = []
+
+    def person() -> None:
+        try:
+            give(till, payment, "60.00", "goodwill")
+        except Invalid as error:
+            refused.append(error)
+
+    overlapping('INSERT INTO "refund"', person, person)
+    assert (Refund.objects.count(), till.given_back(), len(refused)) == (1, 60, 1)
     till.assert_sound()
 
 
