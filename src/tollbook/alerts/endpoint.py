@@ -59,13 +59,22 @@ def add(
 
 
 def change(
-    account_id: UUID, id: UUID, url: str, wanted: Collection[str], actor: Actor, description: str = ""
+    account_id: UUID,
+    id: UUID,
+    url: str,
+    wanted: Collection[str],
+    actor: Actor,
+    description: str = "",
+    offered: Collection[str] | None = None,
 ) -> Endpoint:
-    """Give an endpoint another address, other kinds, another description; its secret stays. As `add`; and raises
-    NotFound."""
-    check(account_id, url, wanted, id)
+    """Give an endpoint another address, other kinds, another description; its secret stays. Kinds that are not among
+    `offered`, those the actor may choose, stay as they are, and then the address too. As `add`; and raises NotFound."""
     with transaction.atomic():
         endpoint = _locked(account_id, id)
+        wanted = kinds.merged(account_id, endpoint.kinds, wanted, offered)
+        check(account_id, url, wanted, id)
+        if offered is not None and url != endpoint.url and not set(wanted) <= set(offered):
+            raise Conflict("This endpoint gets events that you may not read; who may, can change its address.", field="url")
         before = {"url": endpoint.url, "kinds": endpoint.kinds, "description": endpoint.description}
         after = {"url": url, "kinds": _by_webhook(account_id, wanted), "description": description.strip()[:100]}
         changed = {name: value for name, value in after.items() if before[name] != value}

@@ -57,3 +57,10 @@ def listed(account_id: UUID, codes: object) -> list[str]:
     """Those of these codes that are kinds, in the order of the page."""
     given: Collection[str] = codes if isinstance(codes, list | tuple | set | frozenset) else ()
     return [code for code in of(account_id) if code in given]
+
+
+def merged(account_id: UUID, before: Collection[str], wanted: Collection[str], offered: Collection[str] | None) -> list[str]:
+    """What somebody chose who may choose among `offered` (None: everything): the others stay as they were before."""
+    kept = () if offered is None else set(before) - set(offered)
+    allowed = wanted if offered is None else set(wanted) & set(offered)
+    return listed(account_id, {*kept, *allowed})

@@ -1,11 +1,12 @@
 """The delivery log: what was sent to whom and what became of it; send again; send a test."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from tollbook.accounts.audit import Actor, note
 from tollbook.alerts import endpoint, kinds, notify
@@ -26,9 +27,15 @@ class Opened:
     attempts: list[DeliveryAttempt]
 
 
-def deliveries(account_id: UUID, channel: str = "", state: str = "", recipient: str = "") -> QuerySet[Delivery]:
-    """The account's deliveries, or the operator's, newest first; those of a channel, a state, a recipient when named."""
+def deliveries(
+    account_id: UUID, channel: str = "", state: str = "", recipient: str = "", hidden: Collection[str] = ()
+) -> QuerySet[Delivery]:
+    """The account's deliveries, or the operator's, newest first; those of a channel, a state, a recipient when named;
+    without those about the `hidden` kinds."""
     rows = Delivery.objects.filter(account_id=account_id).order_by("-made_at", "-id")
+    if hidden:
+        about = Notice.objects.filter(account_id=account_id, id=OuterRef("notice_id"), kind__in=list(hidden))
+        rows = rows.filter(~Exists(about))
     wanted = {"channel": channel, "state": state, "recipient": recipient}
     return rows.filter(**{name: value for name, value in wanted.items() if value})
 
@@ -39,21 +46,24 @@ def notices(account_id: UUID, rows: list[Delivery]) -> dict[UUID, Notice]:
     return {notice.id: notice for notice in found}
 
 
-def find(account_id: UUID, id: UUID) -> Opened:
-    """One delivery. Raises NotFound."""
+def find(account_id: UUID, id: UUID, hidden: Collection[str] = ()) -> Opened:
+    """One delivery. Raises NotFound, also for one about a `hidden` kind."""
     delivery = Delivery.objects.filter(account_id=account_id, id=id).first()
     if delivery is None:
         raise NotFound("There is no such delivery.")
     notice = Notice.objects.get(account_id=account_id, id=delivery.notice_id)
+    if notice.kind in hidden:
+        raise NotFound("There is no such delivery.")
     attempts = DeliveryAttempt.objects.filter(account_id=account_id, delivery_id=id).order_by("-attempt")[:50]
     return Opened(delivery, notice, list(attempts))
 
 
-def send_again(account_id: UUID, id: UUID, actor: Actor) -> None:
+def send_again(account_id: UUID, id: UUID, actor: Actor, hidden: Collection[str] = ()) -> None:
     """Let a delivery that ended be sent once more, under the same id and by the same schedule. In the caller's transaction
-    or its own, as engine or portal; audited. Raises NotFound, and Conflict while it waits anyway or its endpoint is off."""
+    or its own, as engine or portal; audited. Raises NotFound as `find`, and Conflict while it waits anyway or its endpoint
+    is off."""
     with transaction.atomic():
-        delivery = find(account_id, id).delivery
+        delivery = find(account_id, id, hidden).delivery
         if delivery.channel == Channel.WEBHOOK and not endpoint.find(account_id, UUID(delivery.recipient)).is_on:
             raise Conflict("The endpoint is switched off. Switch it on first.")
         with connection.cursor() as cursor:

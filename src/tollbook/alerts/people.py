@@ -64,20 +64,27 @@ def addresses(account: Account | None, kind: str) -> list[str]:
     return list({one.address.lower(): one.address for one in told if kind in one.kinds}.values())
 
 
-def choose(account: Account, user_id: UUID, wanted: Collection[str], actor: Actor) -> None:
-    """Let a user of the account get mail about these kinds and no others. Own transaction or the caller's; audited.
+def choose(
+    account: Account, user_id: UUID, wanted: Collection[str], actor: Actor, offered: Collection[str] | None = None
+) -> None:
+    """Let a user of the account get mail about these kinds and no others; kinds that are not among `offered`, those the
+    actor may choose, stay as they are. Own transaction or the caller's; audited.
 
     Kinds that the user may not read are left out. Raises NotFound.
     """
     user = User.objects.defer("password").filter(account_id=account.id, id=user_id).first()
     if user is None:
         raise NotFound("There is no such user in this account.")
+    row = Recipient.objects.filter(account_id=account.id, user_id=user_id).first()
+    wanted = kinds.merged(account.id, row.kinds if row else usual(user), wanted, offered)
     _store(account.id, user.email, _readable(user, wanted), actor, user_id)
 
 
-def choose_address(account_id: UUID, address: str, wanted: Collection[str], actor: Actor) -> None:
-    """Let an additional address get mail about these kinds. Own transaction or the caller's; audited. Raises Invalid, and
-    Conflict when the address is a user's, whose own choice counts."""
+def choose_address(
+    account_id: UUID, address: str, wanted: Collection[str], actor: Actor, offered: Collection[str] | None = None
+) -> None:
+    """Let an additional address get mail about these kinds; those not among `offered` stay as they are. Own transaction or
+    the caller's; audited. Raises Invalid, and Conflict when the address is a user's, whose own choice counts."""
     address = address.strip()
     try:
         validate_email(address)
@@ -89,7 +96,8 @@ def choose_address(account_id: UUID, address: str, wanted: Collection[str], acto
     others = others.exclude(address__iexact=address)
     if others.count() >= MOST_ADDRESSES:
         raise Conflict(f"There are {MOST_ADDRESSES} additional addresses already.", field="address")
-    _store(account_id, address, kinds.listed(account_id, list(wanted)), actor, None)
+    row = Recipient.objects.filter(account_id=account_id, user_id__isnull=True, address__iexact=address).first()
+    _store(account_id, address, kinds.merged(account_id, row.kinds if row else (), wanted, offered), actor, None)
 
 
 def told_of(account: Account, user_id: UUID) -> Told:

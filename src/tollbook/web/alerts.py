@@ -17,7 +17,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from tollbook.accounts.audit import Actor
-from tollbook.accounts.tables import Account
+from tollbook.accounts.tables import Account, Area
 from tollbook.alerts import deliver, endpoint, kinds, levels, log, people
 from tollbook.alerts.people import Told
 from tollbook.alerts.tables import Channel, Delivery, DeliveryState, Endpoint
@@ -34,13 +34,26 @@ Crumbs = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Whose alerts (`account` is None for the operator's own), who acts, and through which door they came."""
+    """Whose alerts (`account` is None for the operator's own), who acts, and through which door they came; what they may
+    read, and whether they may change alerts and levels."""
 
     name: str
     account_id: UUID
     account: Account | None
     actor: Actor
     may_write: bool = True
+    readable: frozenset[Area] = frozenset(Area)
+    may_set_levels: bool = True
+
+    @property
+    def offered(self) -> list[str]:
+        """The kinds whose area they may read: what they may choose, and see in the log."""
+        return [code for code, kind in kinds.of(self.account_id).items() if kind.area in self.readable]
+
+    @property
+    def hidden(self) -> list[str]:
+        """The kinds that are none of their business."""
+        return [code for code, kind in kinds.of(self.account_id).items() if kind.area not in self.readable]
 
     def url(self, page: str, *parts: object) -> str:
         """The address of a page behind this door."""
@@ -91,10 +104,11 @@ class HookForm(KindsForm):
     token = forms.UUIDField(widget=forms.HiddenInput)
     field_order = ["url", "description", "kinds", "token"]
 
-    def __init__(self, account_id: UUID, *args: Any, **kwargs: Any) -> None:
-        known = kinds.of(account_id)
-        super().__init__(account_id, [code for code in known if known[code].by_webhook], *args, **kwargs)
-        self.fields["kinds"].required = True
+    def __init__(self, door: Door, *args: Any, has_others: bool = False, **kwargs: Any) -> None:
+        """`has_others`: it gets kinds that are not shown, so that none of those shown need be chosen."""
+        known = kinds.of(door.account_id)
+        super().__init__(door.account_id, [code for code in door.offered if known[code].by_webhook], *args, **kwargs)
+        self.fields["kinds"].required = not has_others
 
 
 class LevelsForm(forms.Form):
@@ -117,10 +131,10 @@ class LevelsForm(forms.Form):
 def overview(request: HttpRequest, door: Door, others: Iterable[Endpoint] = ()) -> HttpResponse:
     """Who gets what, when a wallet is called low, where webhooks go, what was sent lately."""
     told = people.of_account(door.account) if door.account else people.of_operator()
-    newest = list(log.deliveries(door.account_id)[:NEWEST])
+    newest = list(log.deliveries(door.account_id, hidden=door.hidden)[:NEWEST])
     context = door.context("Alerts") | {
         "people": [_person(door, one) for one in told],
-        "wallets": _wallets(door) if door.account else [],
+        "wallets": _wallets(door) if door.account and Area.CREDITS in door.readable else [],
         "hooks": [_hook(door, one) for one in endpoint.present(door.account_id)],
         "others": [_hook(door, one) for one in others],
         "rows": rows_of(door, newest),
@@ -133,24 +147,26 @@ def person(request: HttpRequest, door: Door, user_id: UUID) -> HttpResponse:
     """What one user of the account gets by mail."""
     account = _account(door)
     told = people.told_of(account, user_id)
-    form = KindsForm(door.account_id, told.may_get, _typed(request), initial={"kinds": list(told.kinds)})
+    offered = [code for code in told.may_get if code in door.offered]
+    form = KindsForm(door.account_id, offered, _typed(request), initial={"kinds": list(told.kinds)})
 
     def act() -> HttpResponse:
-        people.choose(account, user_id, form.cleaned_data["kinds"], door.actor)
+        people.choose(account, user_id, form.cleaned_data["kinds"], door.actor, door.offered)
         messages.success(request, f"What {told.address} gets is saved.")
         return _home(door)
 
-    lead = f"{told.address} gets mail about what is ticked. Only what they may read in Billing can be chosen."
+    lead = f"{told.address} gets mail about what is ticked. Only what they, and you, may read in Billing can be chosen."
     return _formed(request, door, form, f"Mail to {told.address}", act, lead=lead)
 
 
 def address_new(request: HttpRequest, door: Door) -> HttpResponse:
     """Let an additional address get mail."""
-    form = AddressForm(door.account_id, kinds.of(door.account_id), _typed(request))
+    form = AddressForm(door.account_id, door.offered, _typed(request))
 
     def act() -> HttpResponse:
-        people.choose_address(door.account_id, form.cleaned_data["address"], form.cleaned_data["kinds"], door.actor)
-        messages.success(request, f"{form.cleaned_data['address']} is added.")
+        typed = form.cleaned_data
+        people.choose_address(door.account_id, typed["address"], typed["kinds"], door.actor, door.offered)
+        messages.success(request, f"{typed['address']} is added.")
         return _home(door)
 
     lead = "For an address that belongs to no user, such as your bookkeeper's. It reads what is sent to it."
@@ -161,10 +177,10 @@ def address(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
     """What an additional address gets."""
     row = people.find(door.account_id, id)
     initial = {"kinds": kinds.listed(door.account_id, row.kinds)}
-    form = KindsForm(door.account_id, kinds.of(door.account_id), _typed(request), initial=initial)
+    form = KindsForm(door.account_id, door.offered, _typed(request), initial=initial)
 
     def act() -> HttpResponse:
-        people.choose_address(door.account_id, row.address, form.cleaned_data["kinds"], door.actor)
+        people.choose_address(door.account_id, row.address, form.cleaned_data["kinds"], door.actor, door.offered)
         messages.success(request, f"What {row.address} gets is saved.")
         return _home(door)
 
@@ -208,7 +224,7 @@ def hook_new(request: HttpRequest, door: Door) -> HttpResponse:
     if request.method == "GET" and "url" in request.GET:
         initial |= {"url": request.GET["url"], "description": request.GET.get("description", "")}
         initial["kinds"] = request.GET.getlist("kinds")
-    form = HookForm(door.account_id, _typed(request), initial=initial)
+    form = HookForm(door, _typed(request), initial=initial)
 
     def act() -> HttpResponse:
         typed = form.cleaned_data
@@ -226,7 +242,7 @@ def hook_new(request: HttpRequest, door: Door) -> HttpResponse:
 def hook(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
     """One endpoint: what it gets, whether it is on, what was sent there lately."""
     shown = endpoint.find(door.account_id, id)
-    newest = list(log.deliveries(door.account_id, recipient=str(id))[:NEWEST])
+    newest = list(log.deliveries(door.account_id, recipient=str(id), hidden=door.hidden)[:NEWEST])
     context = door.context(shown.url) | {
         "hook": shown,
         "row": _hook(door, shown),
@@ -244,11 +260,14 @@ def hook_change(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
     initial = {
         "url": shown.url, "description": shown.description, "kinds": kinds.listed(door.account_id, shown.kinds), "token": id,
     }  # fmt: skip
-    form = HookForm(door.account_id, _typed(request), initial=initial)
+    has_others = any(code in door.hidden for code in shown.kinds)
+    form = HookForm(door, _typed(request), initial=initial, has_others=has_others)
 
     def act() -> HttpResponse:
         typed = form.cleaned_data
-        endpoint.change(door.account_id, id, typed["url"], typed["kinds"], door.actor, typed["description"])
+        endpoint.change(
+            door.account_id, id, typed["url"], typed["kinds"], door.actor, typed["description"], door.offered
+        )
         messages.success(request, "The endpoint is saved.")
         return HttpResponseRedirect(door.url("hook", id))
 
@@ -325,7 +344,8 @@ def deliveries(request: HttpRequest, door: Door) -> HttpResponse:
     state = _one_of(request.GET.get("state", ""), DeliveryState.values)
     recipient = request.GET.get("recipient", "")[:254]
     size = next((size for size in SIZES if request.GET.get("rows") == str(size)), SIZES[0])
-    page = Paginator(log.deliveries(door.account_id, channel, state, recipient), size).get_page(request.GET.get("page"))
+    found = log.deliveries(door.account_id, channel, state, recipient, door.hidden)
+    page = Paginator(found, size).get_page(request.GET.get("page"))
     context = door.context("Delivery log") | {
         "page": page,
         "rows": rows_of(door, list(page)),
@@ -341,7 +361,7 @@ def deliveries(request: HttpRequest, door: Door) -> HttpResponse:
 
 def delivery(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
     """One delivery: what was sent, every try, and the way to send it again."""
-    opened = log.find(door.account_id, id)
+    opened = log.find(door.account_id, id, door.hidden)
     [row] = rows_of(door, [opened.delivery])
     context = door.context(row["what"], (door.url("deliveries"), "Delivery log")) | {
         "row": row,
@@ -358,7 +378,7 @@ def delivery(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
 def delivery_again(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
     """Send what ended once more."""
     try:
-        log.send_again(door.account_id, id, door.actor)
+        log.send_again(door.account_id, id, door.actor, door.hidden)
         messages.success(request, "It is on its way again.")
     except Conflict as refusal:
         messages.error(request, refusal.message)

@@ -1,6 +1,7 @@
 """Alerts as an account's admins see them: who gets what, levels, endpoints whose secret is shown once, the log."""
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -13,7 +14,8 @@ from tests.web.portal.test_credits import signed_in, words
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account, AuditEntry
 from tollbook.alerts import deliver, endpoint, kinds, log, notify
-from tollbook.alerts.people import addresses
+from tollbook.alerts.observe import Fact
+from tollbook.alerts.people import addresses, choose_address
 from tollbook.alerts.tables import Delivery, Endpoint, Recipient, WalletLevels
 from tollbook.wallets.wallet import open_wallets
 
@@ -209,3 +211,63 @@ def test_another_accounts_log_is_not_seen(them) -> None:
     assert "hooks.example" not in read(client, ALERTS) + read(client, f"{ALERTS}log/?recipient={made.id}")
     assert client.get(f"{ALERTS}log/{delivery_id}/").status_code == 404
     assert client.post(f"{ALERTS}log/{delivery_id}/again/").status_code == 404
+
+
+def test_an_admin_chooses_only_kinds_whose_area_they_may_read_and_others_stay(them) -> None:
+    grant(them.owner, them.admin, payments="rw", credits="", invoices="")
+    choose_address(them.northwind.id, "books@books.example", ["invoice.issued", "dispute.opened"], SYSTEM)
+    made, _ = endpoint.add(them.northwind.id, "https://hooks.example/a", ["invoice.issued"], SYSTEM)
+    client, row = signed_in(them.admin), Recipient.objects.get()
+    new, path = f"{ALERTS}addresses/new/", f"{ALERTS}addresses/{row.id}/"
+    for form in (new, path, NEW, f"{ALERTS}webhooks/{made.id}/change/", f"{ALERTS}users/{them.owner.id}/"):
+        html = read(client, form)
+        assert "Refill declined" in html and "Invoice issued" not in html and "Low balance:" not in html
+    assert client.post(new, {"address": "x@x.example", "kinds": ["invoice.issued"]}).status_code == 400
+    assert client.post(path, {"kinds": ["wallet.low"]}).status_code == 400
+    client.post(path, {"kinds": ["refill.declined"]})
+    client.post(new, {"address": "BOOKS@books.example", "kinds": ["card.expiring"]})
+    assert Recipient.objects.get().kinds == ["invoice.issued", "card.expiring"], "what they may not read stays"
+    client.post(f"{ALERTS}users/{them.owner.id}/", {"kinds": []})
+    assert addresses(them.northwind, "wallet.low") == ["owner@northwind.example"], "the usual ones stay too"
+    assert addresses(them.northwind, "refill.declined") == ["admin@northwind.example"]
+
+
+def test_an_endpoint_with_events_that_an_admin_may_not_read_keeps_them_and_its_address(them) -> None:
+    grant(them.owner, them.admin, payments="rw", credits="", invoices="")
+    made, _ = endpoint.add(them.northwind.id, "https://hooks.example/a", ["invoice.issued"], SYSTEM)
+    client, change = signed_in(them.admin), f"{ALERTS}webhooks/{made.id}/change/"
+    token = {"token": hidden(read(client, change))["token"]}
+    answer = client.post(change, token | {"url": "https://mine.example/a", "kinds": ["refill.declined"]})
+    assert answer.status_code == 409 and "events that you may not read" in words(answer.content.decode())
+    assert client.post(change, token | {"url": made.url, "description": "ERP"}).status_code == 302
+    changed = Endpoint.objects.get()
+    assert (changed.url, changed.description, changed.kinds) == (made.url, "ERP", ["invoice.issued"])
+
+
+def test_the_log_shows_only_what_an_admin_may_read(them) -> None:
+    grant(them.owner, them.admin, payments="rw", credits="", invoices="r")
+    notify.look()
+    made, _ = endpoint.add(them.northwind.id, "https://hooks.example/a", list(kinds.OF_ACCOUNTS), SYSTEM)
+    at = datetime.now(UTC)
+    for kind in ("wallet.low", "invoice.issued"):
+        data = {"kind": "recurring", "secret": f"body of {kind}"}
+        notify.tell(Fact(them.northwind.id, kind, "x/1", "", at, data))
+    deliver.send_due()
+    client, hook = signed_in(them.admin), f"{ALERTS}webhooks/{made.id}/"
+    for path in (ALERTS, hook, f"{ALERTS}log/"):
+        said = words(read(client, path).partition("Sent lately")[2] or read(client, path))
+        assert "Invoice issued" in said and "Low balance" not in said
+    rows = {log.find(them.northwind.id, row.id).notice.kind: row for row in Delivery.objects.filter(channel="webhook")}
+    assert "body of invoice.issued" in read(client, f"{ALERTS}log/{rows['invoice.issued'].id}/")
+    opened = f"{ALERTS}log/{rows['wallet.low'].id}/"
+    assert client.get(opened).status_code == 404 and client.post(f"{opened}again/").status_code == 404
+    assert "body of wallet.low" in read(signed_in(them.owner), opened)
+
+
+def test_levels_are_set_by_who_may_change_credits(them) -> None:
+    grant(them.owner, them.admin, payments="rw", credits="")
+    client, path = signed_in(them.admin), f"{ALERTS}levels/outbound/"
+    assert client.get(path).status_code == 403 and "Told at" not in read(client, ALERTS)
+    grant(them.owner, them.admin, payments="r", credits="rw")
+    assert "levels/outbound" in read(client, ALERTS)
+    assert client.post(path, {"how": "never"}).status_code == 302

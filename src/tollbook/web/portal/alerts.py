@@ -19,14 +19,20 @@ Shared = Callable[..., HttpResponse]
 
 
 def _door(request: PortalRequest) -> Door:
-    may_write = request.rights[Area.PAYMENTS].write
-    return Door("portal", request.account.id, request.account, actor_of(request.user), may_write)
+    held = request.rights
+    readable = frozenset(area for area in Area if held[area].read)
+    may_write, may_set_levels = held[Area.PAYMENTS].write, held[Area.CREDITS].write
+    return Door(
+        "portal", request.account.id, request.account, actor_of(request.user), may_write, readable, may_set_levels
+    )
 
 
-def _page(shared: Shared, methods: str = "GET", write: bool = False) -> Callable[..., Any]:
-    """A page of the account's admins who may read (with `write`, or for other methods: change) payments."""
+def _page(
+    shared: Shared, methods: str = "GET", write: bool = False, area: Area = Area.PAYMENTS
+) -> Callable[..., Any]:
+    """A page of the account's admins who may read (with `write`, or for other methods: change) this area."""
 
-    @page(area=Area.PAYMENTS, level=Level.ADMIN, write=write, methods=methods)
+    @page(area=area, level=Level.ADMIN, write=write, methods=methods)
     def view(request: PortalRequest, **parts: Any) -> HttpResponse:
         return shared(request, _door(request), **parts)
 
@@ -52,7 +58,7 @@ urls = [
     path(f"{AT}addresses/new/", _page(alerts.address_new, BOTH, write=True), name="alert-address-new"),
     path(f"{AT}addresses/<uuid:id>/", _page(alerts.address, BOTH, write=True), name="alert-address"),
     path(f"{AT}addresses/<uuid:id>/remove/", _page(alerts.address_remove, BOTH, write=True), name="alert-address-remove"),
-    path(f"{AT}levels/<slug:type_code>/", _page(_levels, BOTH, write=True), name="alert-levels"),
+    path(f"{AT}levels/<slug:type_code>/", _page(_levels, BOTH, write=True, area=Area.CREDITS), name="alert-levels"),
     path(f"{AT}webhooks/new/", _page(alerts.hook_new, BOTH, write=True), name="hook-new"),
     path(f"{AT}webhooks/<uuid:id>/", _page(alerts.hook), name="hook"),
     path(f"{AT}webhooks/<uuid:id>/change/", _page(alerts.hook_change, BOTH, write=True), name="hook-change"),
