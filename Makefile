@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint check bench lock clean
+.PHONY: demo test lint check bench mutants lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run  ## the whole product with a month of call records, at http://127.0.0.1:8000
@@ -23,6 +23,9 @@ check: lint  ## lint, import rules, types, tests
 
 bench: $(VENV)/.dev  ## every benchmark, one after another, each with its floor; then a table of aims
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+mutants: $(VENV)/.dev  ## break each safety line of refills and payments on purpose, and see the tests notice
+	@$(BIN)/python -m tests.mutations
 
 lock:  ## resolve pyproject.toml again into the two lock files (needs uv)
 	uv pip compile -q --upgrade pyproject.toml --group build --generate-hashes --universal --no-header --no-emit-index-url -o requirements.lock

@@ -1,5 +1,6 @@
 """The refill machine beyond the straight line: backup cards, confirmations, silence, wrong sums, what a person settles."""
 
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from django.test.utils import override_settings
 
 from tests.payments.gateways import Deaf, Silent
 from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
+from tests.together import together
 from tollbook.accounts.audit import SYSTEM, trail
 from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.invoicing.tables import Invoice
@@ -351,3 +353,43 @@ def test_a_card_that_was_removed_is_not_charged_and_the_next_decision_takes_anot
     method.remove(shop.id, method.default_of(shop.id).id, OWNER)
     shop.run()
     assert (shop.states(), shop.charges()) == ({"withdrawn": 1}, [])
+
+
+def test_eight_requests_at_once_without_a_rule_open_one_refill_lago_1962(shop: Shop) -> None:
+    """Nothing else keeps them apart there: no rule's row to lock, different requests."""
+    shop.card()
+
+    def one() -> None:
+        with contextlib.suppress(Conflict):
+            run.ask(shop.account, "outbound", Decimal(10), OWNER, str(new_id()))
+
+    together(8, one)
+    assert len(shop.refills()) == 1
+
+
+def test_eight_decisions_at_once_share_the_room_under_a_limit_new_years_day(shop: Shop) -> None:
+    shops = [shop, *(Shop(shop.db, f"shop-{number}") for number in range(7))]
+    for one in shops:
+        one.ready("50.00")
+    waiting = iter(shops)
+    limits_ = {"account_month": 10**9, "charges_an_hour": 3, "money_an_hour": 10**9}
+    with override_settings(REFILL_LIMITS=limits_):
+        together(8, lambda: decide.decide(next(waiting).id, "outbound"))
+    assert sum(len(one.refills()) for one in shops) == 3
+
+
+def test_open_refills_count_against_the_accounts_limit(shop: Shop) -> None:
+    limits.set_account_limit(shop.account, Decimal("800.00"), "A new customer", SUPPORT)
+    shop.ready("50.00")
+    decide.decide(shop.id, "outbound")
+    with pytest.raises(decide.RefillStopped, match=r"\$500.00 are charged"):
+        run.ask(shop.account, "inbound", Decimal(301), OWNER)
+
+
+def test_a_charge_is_not_asked_about_before_its_time(shop: Shop) -> None:
+    shop.ready("50.00", token="sim_0408")
+    shop.run()
+    assert send.claim(shop.id, shop.refill().id) is None
+    shop.later(seconds=5)
+    assert send.claim(shop.id, shop.refill().id) is not None
+    assert send.claim(shop.id, shop.refill().id) is None
