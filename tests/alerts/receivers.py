@@ -100,11 +100,17 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
 
 @dataclass
 class MailServer:
-    """A mail server that takes everything but what `refuses` names with the answer it shall give."""
+    """A mail server that takes everything but the addresses, or the steps, that `refuses` names with the answer it shall
+    give; and anybody but who gives a password, none of which it knows."""
 
     port: int
     messages: list[tuple[str, EmailMessage]] = field(default_factory=list)
     refuses: dict[str, str] = field(default_factory=dict)
+
+    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if "MAIL" not in self.refuses:
+            envelope.mail_from = address
+        return self.refuses.get("MAIL", "250 OK")
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         if address in self.refuses:
@@ -113,6 +119,8 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if "DATA" in self.refuses:
+            return self.refuses["DATA"]
         message = message_from_bytes(envelope.content, policy=policy.default)  # type: ignore[arg-type]
         self.messages.append((envelope.rcpt_tos[0], message))  # type: ignore[arg-type]
         return "250 Taken"
@@ -125,7 +133,7 @@ class MailServer:
 def mailing() -> Iterator[MailServer]:
     """A mail server on a free port, which Django's settings lead to."""
     server = MailServer(free_port())
-    controller = Controller(server, hostname="127.0.0.1", port=server.port)
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, auth_require_tls=False)
     controller.start()
     backend = "django.core.mail.backends.smtp.EmailBackend"
     try:

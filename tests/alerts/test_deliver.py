@@ -276,6 +276,31 @@ def test_mail_that_is_refused_for_good_is_given_up_and_what_is_busy_is_repeated(
     assert [one.status for one in DeliveryAttempt.objects.order_by("at")][-1] == 250
 
 
+@pytest.mark.parametrize(
+    ("refuses", "login", "state", "said"),
+    [
+        ({}, {"EMAIL_HOST_USER": "us", "EMAIL_HOST_PASSWORD": "expired"}, "waiting", "our user or password"),
+        ({"MAIL": "550 5.7.1 Not you"}, {}, "waiting", "our sender's address"),
+        ({"owner@northwind.example": "530 5.7.0 Log in first"}, {}, "waiting", "this address"),
+        ({"DATA": "554 5.7.1 Spam"}, {}, "failed", "the message"),
+        ({"DATA": "452 4.3.1 Full"}, {}, "waiting", "the message"),
+    ],
+)
+def test_mail_waits_while_the_server_refuses_us_and_is_given_up_when_it_refuses_the_mail(
+    told: Told, mails: MailServer, refuses: dict[str, str], login: dict[str, str], state: str, said: str
+) -> None:
+    fall(told)
+    mails.refuses = refuses
+    with override_settings(**login):
+        told.send()
+    [delivery] = told.deliveries()
+    assert (delivery.state, delivery.outcome) == (state, f"The mail server refused {said}.")
+    mails.refuses = {}
+    told.later(minutes=1)
+    told.send()
+    assert len(mails.messages) == (1 if state == "waiting" else 0)
+
+
 def test_without_a_mail_server_the_log_says_so(told: Told) -> None:
     fall(told)
     told.send()

@@ -241,9 +241,7 @@ def _noted(turn: Turn, at: datetime, parcel: Parcel, answer: Answer) -> None:
 
 
 def _is_final(turn: Turn, parcel: Parcel, answer: Answer) -> bool:
-    if isinstance(parcel, Refusal):
-        return True
-    return mail.is_permanent(answer) if turn.channel == Channel.MAIL else answer.status == 410
+    return isinstance(parcel, Refusal) or answer.is_final or (turn.channel == Channel.WEBHOOK and answer.status == 410)
 
 
 def _switch_off_if_dead(turn: Turn, parcel: Parcel, answer: Answer) -> None:

@@ -15,7 +15,17 @@ from tollbook.alerts import words
 from tollbook.alerts.post import Answer
 from tollbook.alerts.tables import Notice
 
-PERMANENT = (500, 599)
+PERMANENT, ABOUT_LOGIN = range(500, 600), range(530, 540)
+"""SMTP's answers that repeating changes nothing about, if they are about the recipient or the message; but for those that
+are about us."""
+
+
+_REFUSED = "The mail server refused to talk to us."
+_REFUSED_US: dict[type[Exception], str] = {
+    smtplib.SMTPAuthenticationError: "The mail server refused our user or password.",
+    smtplib.SMTPSenderRefused: "The mail server refused our sender's address.",
+}
+"""What is wrong with the settings or the server, not with this mail: repeated, so that nothing is lost once it is mended."""
 
 
 def compose(notice: Notice, account: Account | None, to: str, delivery_id: UUID) -> EmailMultiAlternatives:
@@ -46,22 +56,24 @@ def send(message: EmailMultiAlternatives) -> Answer:
     if connection.in_atomic_block:
         raise RuntimeError("mail must not be sent inside a database transaction")
     if not settings.EMAIL_HOST:
-        return Answer(550, "No mail server is set up, so no mail is sent.")
+        return Answer(550, "No mail server is set up, so no mail is sent.", is_final=True)
     try:
         message.send()
     except smtplib.SMTPRecipientsRefused as refused:
         code, said = next(iter(refused.recipients.values()))
-        return Answer(code, "The mail server refused this address.", _text(said))
+        return Answer(code, "The mail server refused this address.", _text(said), is_final=_is_permanent(code))
+    except smtplib.SMTPDataError as refused:
+        final = _is_permanent(refused.smtp_code)
+        return Answer(refused.smtp_code, "The mail server refused the message.", _text(refused.smtp_error), is_final=final)
     except smtplib.SMTPResponseException as refused:
-        return Answer(refused.smtp_code, "The mail server refused the message.", _text(refused.smtp_error))
+        return Answer(refused.smtp_code, _REFUSED_US.get(type(refused), _REFUSED), _text(refused.smtp_error))
     except (smtplib.SMTPException, OSError) as error:
         return Answer(None, f"The mail server could not be reached: {type(error).__name__}.")
     return Answer(250, "The mail server took it.")
 
 
-def is_permanent(answer: Answer) -> bool:
-    """Whether trying again could change nothing."""
-    return answer.status is not None and PERMANENT[0] <= answer.status <= PERMANENT[1]
+def _is_permanent(code: int) -> bool:
+    return code in PERMANENT and code not in ABOUT_LOGIN
 
 
 def was_taken(answer: Answer) -> bool:

@@ -26,13 +26,15 @@ KEPT_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: `status` is None when nothing did, and then `outcome` says why. `retry_after` in seconds, if told."""
+    """What came back: `status` is None when nothing did, and then `outcome` says why. `retry_after` in seconds, if told.
+    `is_final`: trying again could change nothing."""
 
     status: int | None
     outcome: str
     text: str = ""
     took_ms: int = 0
     retry_after: int = 0
+    is_final: bool = False
 
     @property
     def is_success(self) -> bool:
