@@ -14,37 +14,48 @@ from tests.gateway import running
 from tests.payments.at_stripe import at_stripe, save_card
 from tests.refills.shop import Shop, gateway_is
 from tollbook.payments import gateway
-from tollbook.payments.gateway import ChargeRequest, Declined, NotGenuine, Refunded, RefundRequest, Succeeded, Unknown
+from tollbook.payments.gateway import (
+    ActionRequired,
+    ChargeRequest,
+    Declined,
+    NotGenuine,
+    Refunded,
+    RefundRequest,
+    Succeeded,
+    Unknown,
+)
 from tollbook.postgres.ids import new_id
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A gateway with tokens of a card that pays, one that declines, and one whose charge succeeds without an answer."""
+    """A gateway with tokens of a card that pays, one that declines, one whose charge succeeds without an answer, and one
+    whose holder must confirm."""
 
     name: str
     pays: str
     declines: str
     loses: str
+    waits: str
 
 
 @contextmanager
 def simulated(shop: Shop, folder: Path) -> Iterator[Bench]:
     with gateway_is():
-        yield Bench("simulated", "sim_4242", "sim_9995", "sim_0408")
+        yield Bench("simulated", "sim_4242", "sim_9995", "sim_0408", "sim_3184")
 
 
 @contextmanager
 def stripe(shop: Shop, folder: Path) -> Iterator[Bench]:
     with running(folder) as fake, at_stripe(fake):
-        pays, declines, loses = (
-            save_card(fake, shop.id, card).token for card in ("pm_card_visa", "pm_card_mastercard", "pm_card_amex")
-        )
+        cards = ("pm_card_visa", "pm_card_mastercard", "pm_card_amex", "pm_card_discover")
+        pays, declines, loses, waits = (save_card(fake, shop.id, card).token for card in cards)
+        fake.control(f"cards/{waits.split(':')[1]}", {"card": "pm_card_authenticationRequired"})
         behaves = {"card": "pm_card_visa_chargeDeclinedInsufficientFunds"}
         fake.control(f"cards/{declines.split(':')[1]}", behaves)
         lost = {"method": "POST", "path": "/v1/payment_intents", "body": loses.split(":")[1]}
         fake.plan({"kind": "drop_after", "match": lost, "times": 0})
-        yield Bench("stripe", pays, declines, loses)
+        yield Bench("stripe", pays, declines, loses, waits)
 
 
 BENCHES = {"simulated": simulated, "stripe": stripe}
@@ -130,6 +141,27 @@ def test_money_goes_back_once_per_key_and_never_more_than_came(bench: Bench, sho
     assert isinstance(gateway.refund(bench.name, more), Declined)
     assert gateway.charged(bench.name, answer.reference).refunded == Decimal("10.00")
     assert gateway.given_back(bench.name, given.reference).answer == given
+
+
+def test_a_cancelled_charge_can_not_succeed_any_more(bench: Bench, shop: Shop) -> None:
+    request, answer = charged(bench, shop, bench.waits)
+    assert isinstance(answer, ActionRequired)
+    for _ in range(2):
+        ended = gateway.cancel(bench.name, shop.id, answer.reference)
+        assert isinstance(ended, Declined) and ended.code == "canceled"
+    told = (
+        gateway.look_up(bench.name, shop.id, request.idempotency_key),
+        gateway.confirm(bench.name, shop.id, answer.reference, "https://billing.example/back/"),
+        gateway.charged(bench.name, answer.reference).answer,
+    )
+    assert [one.code for one in told if isinstance(one, Declined)] == ["canceled"] * 3
+
+
+def test_a_charge_that_succeeded_is_not_cancelled(bench: Bench, shop: Shop) -> None:
+    request, answer = charged(bench, shop, bench.pays)
+    assert gateway.cancel(bench.name, shop.id, answer.reference) == answer
+    assert gateway.look_up(bench.name, shop.id, request.idempotency_key) == answer
+    assert isinstance(gateway.cancel(bench.name, shop.id, "nothing"), Unknown)
 
 
 def test_a_page_without_a_card_gives_none_and_a_forgotten_card_stays_so(bench: Bench, shop: Shop) -> None:

@@ -30,7 +30,7 @@ from tollbook.payments.gateway import (
     Unreachable,
 )
 from tollbook.payments.install import install_id
-from tollbook.payments.stripe import answers
+from tollbook.payments.stripe import adapter, answers
 from tollbook.payments.stripe.adapter import Stripe
 from tollbook.payments.stripe.client import BoundedClient, checked_base, client
 from tollbook.payments.stripe.customers import of_account
@@ -145,6 +145,28 @@ def test_the_holder_confirms_on_the_banks_page_and_is_charged_once(fake: Gateway
     assert isinstance(charge(request), Succeeded), "a repeated answer is old; what it is about is read again"
     assert isinstance(gateway.confirm("stripe", shop.id, answer.reference, BACK), Succeeded)
     assert taken(fake, request.idempotency_key) == [1250]
+
+
+def test_what_was_confirmed_while_it_was_being_cancelled_is_read_again(fake: Gateway, shop: Shop) -> None:
+    card = save_card(fake, shop.id)
+    fake.control(f"cards/{card.token.split(':')[1]}", {"card": "pm_card_authenticationRequired"})
+    reference = charge(a_request(shop, card.token)).reference
+    gateway.confirm("stripe", shop.id, reference, BACK)
+    fake.control(f"authenticate/{reference}", {"agreed": True})
+    assert isinstance(adapter._cancelled(reference), Succeeded), "the gateway refuses, and says nothing about the money"
+
+
+def test_a_page_that_is_closed_can_not_be_paid_any_more(fake: Gateway, shop: Shop) -> None:
+    page = gateway.pay_page("stripe", a_request(shop, ""), BACK)
+    for _ in range(2):
+        ended = gateway.cancel("stripe", shop.id, page.reference)
+        assert isinstance(ended, Declined) and ended.code == "page_closed"
+
+
+def test_a_page_that_was_paid_is_not_closed(fake: Gateway, shop: Shop) -> None:
+    page = gateway.pay_page("stripe", a_request(shop, ""), BACK)
+    fake.control(f"checkout/{page.reference}", {"card": "pm_card_visa"})
+    assert isinstance(gateway.cancel("stripe", shop.id, page.reference), Succeeded)
 
 
 def test_a_holder_who_refuses_may_try_once_more(fake: Gateway, shop: Shop) -> None:

@@ -246,6 +246,11 @@ class Gateway(Protocol):
         """Try a charge again that waits for the card's holder, who is here: ActionRequired has the hosted page's url."""
         ...
 
+    def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
+        """End a charge, or a page of `pay_page`, that waits for its payer: Declined once it can't succeed any more, else
+        what it is now, as when it was confirmed a moment ago. Safe to repeat."""
+        ...
+
     def refund(self, request: RefundRequest) -> RefundAnswer:
         """Give money back, once per key; the same key again repeats the answer. Raises KeyReused."""
         ...
@@ -341,6 +346,12 @@ def look_up(name: str, account_id: UUID, idempotency_key: str) -> ChargeAnswer |
 def confirm(name: str, account_id: UUID, reference: str, return_url: str) -> ChargeAnswer:
     """Let the card's holder confirm a charge that waits for it. Raises RuntimeError inside a database transaction."""
     return _money(name, reference, lambda gateway: gateway.confirm(account_id, reference, return_url))
+
+
+def cancel(name: str, account_id: UUID, reference: str) -> ChargeAnswer:
+    """End a charge or a page that waits for its payer; only Declined says that it can't succeed any more. Raises
+    RuntimeError inside a database transaction."""
+    return _money(name, reference, lambda gateway: gateway.cancel(account_id, reference))
 
 
 def refund(name: str, request: RefundRequest) -> RefundAnswer:

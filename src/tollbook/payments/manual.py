@@ -50,6 +50,10 @@ class Manual:
         """Nothing waits to be confirmed."""
         return Declined("by_hand", BY_HAND)
 
+    def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
+        """Nothing waits to be paid."""
+        return Declined("by_hand", BY_HAND)
+
     def refund(self, request: RefundRequest) -> RefundAnswer:
         """Nothing is given back: a person sends it."""
         return Declined("by_hand", BY_HAND)

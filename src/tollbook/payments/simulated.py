@@ -90,6 +90,9 @@ DECLINES = {
         "no_such_card": "The gateway does not know this card.",
     }.items()
 }
+DECLINES["canceled"] = Declined("canceled", "The payment was cancelled before the money moved.")
+PAID = "paid:"
+"""How names of payment pages begin."""
 REFUND = "refund"
 """The outcome of a remembered refund; its `token` is the charge's reference."""
 
@@ -117,6 +120,14 @@ class Simulated:
 
     def confirm(self, account_id: UUID, reference: str, return_url: str) -> ChargeAnswer:
         """The charge's answer: in the simulation nobody can confirm anything."""
+        return self.charged(reference).answer
+
+    def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
+        """End what waits for its holder. A page of the simulation is paid as soon as it is opened."""
+        if reference.startswith(PAID):
+            return self.paid_on(account_id, reference)
+        with connection.cursor() as cursor:
+            cursor.execute(SQL["cancel"], {"account_id": account_id, "reference": reference})
         return self.charged(reference).answer
 
     def refund(self, request: RefundRequest) -> RefundAnswer:
@@ -190,11 +201,11 @@ class Simulated:
     def pay_page(self, request: ChargeRequest, return_url: str) -> HostedPage:
         """The good card pays at once, and the page leads straight back."""
         self.charge(replace(request, token="sim_4242"))
-        return HostedPage(return_url, f"paid:{request.idempotency_key}")
+        return HostedPage(return_url, f"{PAID}{request.idempotency_key}")
 
     def paid_on(self, account_id: UUID, reference: str) -> ChargeAnswer:
         """What became of the charge behind the page."""
-        answer = self.look_up(account_id, reference.removeprefix("paid:"))
+        answer = self.look_up(account_id, reference.removeprefix(PAID))
         return answer or Declined("page_closed", "The page was closed before it was paid.")
 
     def hosted(self, reference: str) -> Hosted:

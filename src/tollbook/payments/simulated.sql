@@ -14,3 +14,8 @@ WHERE c.account_id = %(account_id)s AND c.reference = %(charge)s AND c.outcome =
   AND %(amount)s <= c.amount - coalesce((SELECT sum(r.amount) FROM simulated_charge r
                                          WHERE r.account_id = c.account_id AND r.token = c.reference AND r.outcome = 'refund'), 0)
 ON CONFLICT (account_id, idempotency_key) DO NOTHING
+
+-- name: cancel
+-- A charge that waits for its holder can't succeed any more.
+UPDATE simulated_charge SET outcome = 'declined', decline_code = 'canceled'
+WHERE account_id = %(account_id)s AND reference = %(reference)s AND outcome = 'action_required'

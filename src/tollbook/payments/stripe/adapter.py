@@ -50,7 +50,10 @@ UNDECIDED_FOR = timedelta(minutes=2)
 
 PAGE = 100
 
+PAGES = "cs_"
+"""How names of Checkout pages begin."""
 
+UNEXPECTED_STATE = "payment_intent_unexpected_state"
 FAILED = Declined("gateway_failed", "The gateway failed, and took nothing.")
 
 
@@ -96,7 +99,16 @@ class Stripe:
         params: Any = {"payment_method": method, "off_session": False, "return_url": return_url}
         latest = intent.get("latest_charge") or {}
         key = _key(f"{intent['metadata'].get('tollbook_key')}:confirm:{latest.get('id', reference)}")
-        return _said(lambda: client().v1.payment_intents.confirm(reference, params, key))
+        return _said(lambda: client().v1.payment_intents.confirm(reference, params, key), reference)
+
+    def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
+        """Cancel a PaymentIntent, or let a Checkout page expire."""
+        if reference.startswith(PAGES):
+            return self._close(account_id, reference)
+        intent = _retrieve(reference)
+        _must_be(intent, account_id)
+        is_over = intent["status"] in ("succeeded", "canceled")
+        return answers.of_intent(intent) if is_over else _cancelled(reference)
 
     def refund(self, request: RefundRequest) -> RefundAnswer:
         """Make a Refund of a PaymentIntent. Raises KeyReused."""
@@ -201,6 +213,16 @@ class Stripe:
             return answers.of_intent(intent)
         return Declined("page_closed", "The payment page was closed before it was paid.")
 
+    def _close(self, account_id: UUID, reference: str) -> ChargeAnswer:
+        answer = self.paid_on(account_id, reference)
+        if not isinstance(answer, ActionRequired) or not answer.reference.startswith(PAGES):
+            return answer
+        try:
+            client().v1.checkout.sessions.expire(reference)
+        except stripe.InvalidRequestError as error:
+            log.info("a page was left already: %s", error.code)
+        return self.paid_on(account_id, reference)
+
     def hosted(self, reference: str) -> Hosted:
         """Whose page it is, and for what. Raises LookupError."""
         session = _session(reference)
@@ -256,10 +278,11 @@ def _refund(request: RefundRequest) -> Any:
     return {"payment_intent": request.charge_reference, "amount": amount, "metadata": about}
 
 
-def _said(ask: Callable[[], Any]) -> ChargeAnswer:
-    """The answer to a request that moves money. Raises KeyReused, RepeatedFailure.
+def _said(ask: Callable[[], Any], reference: str = "") -> ChargeAnswer:
+    """The answer to a request that moves money, or ends the charge `reference`. Raises KeyReused, RepeatedFailure.
 
-    A repeated answer is as old as its first execution, so what it is about is read again.
+    A repeated answer is as old as its first execution, so what it is about is read again. So is a charge that went on
+    to another state meanwhile: that it can't be confirmed or cancelled says nothing about its money.
     """
     try:
         made = ask()
@@ -269,6 +292,8 @@ def _said(ask: Callable[[], Any]) -> ChargeAnswer:
     except stripe.CardError as error:
         return _declined(error)
     except stripe.InvalidRequestError as error:
+        if reference and error.code == UNEXPECTED_STATE:
+            return answers.of_intent(_retrieve(reference))
         return answers.of_refused(error)
     except stripe.StripeError as error:
         if (error.http_status or 0) >= 500 and _is_repeated(error.headers):
@@ -290,7 +315,12 @@ def _decided(intent: dict[str, Any]) -> ChargeAnswer:
     age = datetime.now(UTC) - datetime.fromtimestamp(intent["created"], UTC)
     if not isinstance(answer, Unknown) or intent["status"] == "processing" or age < UNDECIDED_FOR:
         return answer
-    return _said(lambda: client().v1.payment_intents.cancel(intent["id"], None, _key(f"{intent['id']}:cancel")))
+    return _cancelled(intent["id"])
+
+
+def _cancelled(reference: str) -> ChargeAnswer:
+    """Without a key of ours: cancelling twice does no harm, and a key would repeat for a day that it was too early."""
+    return _said(lambda: client().v1.payment_intents.cancel(reference), reference)
 
 
 def _searched(key: str) -> dict[str, None]:
