@@ -110,8 +110,7 @@ def test_large_backlogs_are_folded_some_batches_at_a_time(db, monkeypatch) -> No
     a_rate()
     for number in range(9):
         record(account.id, [call(f"{number}-{one}", agent=f"agent {one}") for one in range(3)])
-    monkeypatch.setattr(fold, "_FEWEST", 2)
-    monkeypatch.setattr(fold, "_MOST", 2)
+    monkeypatch.setattr(fold, "EVENTS_AT_ONCE", 5)
     assert fold.fold_waiting() == 27
     assert [row.events for row in UsageByAttribute.objects.filter(attribute="agent")] == [9, 9, 9]
     assert audit() == []

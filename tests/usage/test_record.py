@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,9 @@ from tollbook.ledger.tables import Transfer
 from tollbook.usage import record as recording
 from tollbook.usage.batch import Batch
 from tollbook.usage.event import Event
+from tollbook.usage.fold import fold_waiting
 from tollbook.usage.record import KNOWN, LARGEST_BATCH, NEW, record, record_batch
+from tollbook.usage.reserve import Item, reserve
 from tollbook.usage.tables import UsageEvent, UsageSum, UsageTold
 
 
@@ -246,4 +248,62 @@ def test_events_of_several_accounts_are_one_transaction_and_each_account_pays_fo
         (contoso.id, "a"): {},
         (contoso.id, "b"): {"campaign": "x"},
     }
+    assert audit() == []
+
+
+def test_sums_beyond_64_bits_are_debited_as_they_are(db) -> None:
+    """More events than one request may have come together in a transaction: their sum must not turn into a credit."""
+    account = an_account()
+    a_rate(cents="899900")
+    count, cost = 24_000, Decimal(8_999) * 99_000
+    batch = Batch(
+        [account.id], [0] * count, [f"e{n}" for n in range(count)], ["outbound"] * count, [99_000 * 60] * count,
+        [NOON] * count, ["12125550100"] * count, [""] * count, [b""] * count,
+    )  # fmt: skip
+    outcome = record_batch(batch)
+    assert outcome.part(0, count).cost == count * cost > 2**63 / Decimal(10**6)
+    assert wallet(account).paid == -count * cost
+    assert UsageSum.objects.get(account_id=account.id).cost == count * cost
+    assert fold_waiting() == count
+    assert audit() == []
+
+
+def test_an_event_within_a_transaction_is_rated_anew_when_rates_change_meanwhile(db, monkeypatch) -> None:
+    account = an_account()
+    a_rate(cents="1")
+    prepare = recording.prepare
+
+    def and_then_a_rate_changes(*arguments):
+        prepared = prepare(*arguments)
+        monkeypatch.setattr(recording, "prepare", prepare)
+        changer = threading.Thread(target=lambda: (a_rate(cents="2", prefix="44"), connection.close()))
+        changer.start()
+        changer.join()
+        return prepared
+
+    monkeypatch.setattr(recording, "prepare", and_then_a_rate_changes)
+    with transaction.atomic():
+        recorded = recording.record_within(account.id, [call()])
+    assert (recorded.accepted, audit()) == (1, [])
+
+
+def test_a_hold_placed_while_its_event_is_recorded_ends_with_it(db, monkeypatch) -> None:
+    """The reservation that comes between the event's key and the wallet's lock would stay, beside the debit."""
+    account = an_account()
+    a_rate()
+    funded(account)
+    lock = recording._wallets
+
+    def after_a_reservation(wanted):
+        monkeypatch.setattr(recording, "_wallets", lock)
+        hold = threading.Thread(
+            target=lambda: (reserve(account, "call-1", [Item("outbound", Decimal(60))]), connection.close())
+        )
+        hold.start()
+        hold.join()
+        return lock(wanted)
+
+    monkeypatch.setattr(recording, "_wallets", after_a_reservation)
+    assert record(account.id, [call()]).accepted == 1
+    assert wallet(account).held == 0
     assert audit() == []

@@ -236,7 +236,10 @@ def remembered(account_ids: Collection[UUID]) -> State | None:
 
 
 def _remember(state: State, account_ids: Collection[UUID]) -> None:
+    """Keep what was told outside of a transaction, which is committed for sure."""
     global _seen
+    if connection.in_atomic_block:
+        return
     types, seen = _seen
     if types != state.types or len(seen) > MOST_SEEN:
         seen = {}

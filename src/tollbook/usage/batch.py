@@ -148,3 +148,9 @@ def _instants(occurred: Sequence[datetime], suspects: np.ndarray) -> np.ndarray:
     if len(seconds) and np.abs(seconds).max() > _EXACT_SECONDS:
         return np.array([microseconds(one) for one in occurred], np.int64)
     return np.rint(seconds * MILLION).astype(np.int64)
+
+
+def summable(figures: np.ndarray) -> np.ndarray:
+    """Whole numbers as they are, or as Python's own where 64 bits might not hold their sum."""
+    largest = int(np.abs(figures).max(initial=0))
+    return figures if largest * len(figures) < 2**62 else figures.astype(object)

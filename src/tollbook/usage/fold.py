@@ -24,6 +24,7 @@ from tollbook.postgres.named import load
 from tollbook.postgres.retry import in_transaction
 from tollbook.rating import country
 from tollbook.usage import owed
+from tollbook.usage.batch import summable
 
 QUARTER = timedelta(minutes=15)
 
@@ -37,7 +38,6 @@ MANY = 50_000
 """How long a batch may wait, and how many events of an account, before the worker folds them. Waiting saves work: the more
 is folded at once, the fewer rows are written for an event."""
 
-_FEWEST, _MOST = 20, 20_000
 _SAMPLED_YEARS = range(2000, 2038)
 _ANY = UUID(int=2**128 - 1)
 
@@ -115,33 +115,30 @@ def width_of(timezone: str) -> timedelta:
 
 
 def _fold_accounts(timezones: Mapping[UUID, str], stop: Event | None) -> int:
-    done, batches = 0, 200 if len(timezones) == 1 else _MOST
+    done = 0
     while not (stop and stop.is_set()):
-        taken, events = in_transaction(partial(_fold, timezones, batches))
+        events = in_transaction(partial(_fold, timezones))
         done += events
-        if taken < batches:
+        if events == 0:
             break
-        batches = max(_FEWEST, min(_MOST, batches * EVENTS_AT_ONCE // max(events, 1)))
     return done
 
 
-def _fold(timezones: Mapping[UUID, str], batches: int) -> tuple[int, int]:
+def _fold(timezones: Mapping[UUID, str]) -> int:
     claimed: dict[UUID, list[tuple[str, bytes]]] = defaultdict(list)
-    taken = 0
     with prepared.cursor() as cursor:
-        keys = {"account_ids": list(timezones), "most": batches}
+        keys = {"account_ids": list(timezones), "most": EVENTS_AT_ONCE}
         for account_id, type_code, packed in cursor.execute(SQL["claim"], keys, prepare=True, binary=True):
             claimed[account_id].append((type_code, packed))
-            taken += 1
         told: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         events = 0
         for account_id in sorted(claimed):
             sums = _Sums(claimed[account_id], width_of(timezones[account_id]))
             events += sums.events
             sums.add_to(told, account_id)
-        if taken:
+        if claimed:
             cursor.execute(SQL["add"], told, prepare=True)
-    return taken, events
+    return events
 
 
 class _Sums:
@@ -154,7 +151,7 @@ class _Sums:
         self._types = sorted({type_code for type_code, _ in claimed})
         places = [self._types.index(type_code) for type_code, _ in claimed]
         of_type = np.repeat(places, [len(packed) // owed.PACKED.itemsize for _, packed in claimed])
-        self._figures = [_summable(rows[name].astype(np.int64)) for name in ("quantity", "billed", "cost")]
+        self._figures = [summable(rows[name].astype(np.int64)) for name in ("quantity", "billed", "cost")]
         quarters = rows["quarter"].astype(np.int64)
         buckets = quarters - quarters % (width // QUARTER)
         self._first = int(buckets.min())
@@ -194,9 +191,3 @@ _COLUMNS = (
     "account_ids", "attributes", "value_ids", "values", "begins", "type_codes", "events", "quantities", "billed", "costs",
 )  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _summable(figures: np.ndarray) -> np.ndarray:
-    """Whole numbers as they are, or as Python's own where 64 bits might not hold their sum."""
-    largest = int(np.abs(figures).max())
-    return figures if largest * len(figures) < 2**62 else figures.astype(object)

@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 import msgspec
 import numpy as np
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg import Cursor
 
 from tollbook.accounts.account import by_id
@@ -29,7 +29,7 @@ from tollbook.postgres.retry import in_transaction, repeated
 from tollbook.rating.deck import ask, remembered, told
 from tollbook.usage import archived, attributes
 from tollbook.usage.archived import Sealed
-from tollbook.usage.batch import Batch, of_events
+from tollbook.usage.batch import Batch, of_events, summable
 from tollbook.usage.event import Event
 from tollbook.usage.known import bodies_of
 from tollbook.usage.owed import PACKED, QUARTER_US, packed
@@ -45,6 +45,7 @@ QUARTER = timedelta(minutes=15)
 FEW = 200
 """Below this many events go in by one statement, with as few round trips as there can be; others by COPY."""
 
+RATES_CHANGE = "The rates are being changed; send this again in a moment."
 _ASKED = 8
 _ATTEMPTS = 5
 _staged: WeakSet[Any] = WeakSet()
@@ -97,7 +98,7 @@ class Outcome:
             for place, one in sorted(self.rejections.items())
             if start <= place < end
         ]
-        cost = int(self.cost_micro[start:end].sum())
+        cost = int(summable(self.cost_micro[start:end]).sum())
         return Recorded(int((states == NEW).sum()), int((states == KNOWN).sum()), rejected, millionths(cost))
 
 
@@ -114,8 +115,14 @@ def record(account_id: UUID, events: Sequence[Event], oldest: timedelta | None =
 
 def record_within(account_id: UUID, events: Sequence[Event]) -> Recorded:
     """As `record`, inside the caller's transaction, which must hold no wallet lock yet (event keys come first)."""
-    prepared = prepare(_batch(account_id, events), None)
-    return _take(prepared).part(0, len(events))
+    batch = _batch(account_id, events)
+    for _ in range(_ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return _take(prepare(batch, None)).part(0, len(events))
+        except _OldRates:
+            continue
+    raise TryLater(RATES_CHANGE)
 
 
 def record_batch(batch: Batch, oldest: timedelta | None = None) -> Outcome:
@@ -127,13 +134,17 @@ def record_batch(batch: Batch, oldest: timedelta | None = None) -> Outcome:
             return in_transaction(partial(_take, prepared))
         except _OldRates:
             state = None
-    raise TryLater("The rates are being changed; send this again in a moment.")
+    raise TryLater(RATES_CHANGE)
 
 
 def _batch(account_id: UUID, events: Sequence[Event]) -> Batch:
     if len(events) > LARGEST_BATCH:
         raise Invalid(f"A batch has at most {LARGEST_BATCH} events.", field="events")
     return of_events(account_id, events, [attributes.told(event.attributes) for event in events])
+
+
+class _JustHeld(OperationalError):
+    """The holds of this transaction's events changed while it ran: it must be repeated, as `in_transaction` does."""
 
 
 class _OldRates(Exception):
@@ -150,19 +161,26 @@ def _take(prepared: Prepared) -> Outcome:
 
 def _entered(prepared: Prepared) -> tuple[np.ndarray, list[tuple[UUID, int]]]:
     """Write the events that are new; answers which rows are, and what their accounts have (see the statement `holding`)."""
-    rows, account_ids = prepared.rows, sorted({group.account_id for group in prepared.groups})
-    about = {"account_ids": account_ids}
+    rows = prepared.rows
     if not len(rows) or len(rows) >= FEW or archived.has_any(prepared.account_ids):
         _check(prepared, ask(prepared.account_ids))
         fresh = _insert(prepared) if len(rows) else np.zeros(0, bool)
-        return fresh, execute(SQL["holding"], about).fetchall() if fresh.any() else []
+        return fresh, _holding(prepared) if fresh.any() else []
     with together():
         asked = ask(prepared.account_ids)
         inserted = execute(SQL["insert_few"], {"events": as_json(_as_rows(prepared))})
-        holding = execute(SQL["holding"], about)
+        holding = _ask_holding(prepared)
     _check(prepared, asked)
     new = set(inserted.fetchall())
     return _which(prepared, new), holding.fetchall() if new else []
+
+
+def _ask_holding(prepared: Prepared) -> Cursor[Any]:
+    return execute(SQL["holding"], {"account_ids": sorted({group.account_id for group in prepared.groups})})
+
+
+def _holding(prepared: Prepared) -> list[tuple[UUID, int]]:
+    return _ask_holding(prepared).fetchall()
 
 
 def _check(prepared: Prepared, asked: Cursor[Any]) -> None:
@@ -351,6 +369,8 @@ def _debit(prepared: Prepared, fresh: np.ndarray, holding: Sequence[tuple[UUID, 
     sums = _Sums(prepared, fresh)
     endings, held = _endings(prepared, fresh, holding)
     wallets = _wallets(held | {(one.account_id, one.type_code) for one in map(prepared.groups.__getitem__, sums.groups)})
+    if _endings(prepared, fresh, _holding(prepared))[0] != endings:  # nobody can place or end one any more
+        raise _JustHeld("a hold of an event of this batch was placed or ended while it was recorded")
     end_many(endings)
     with together():
         spend(wallets, sums.debits())
@@ -388,15 +408,15 @@ def _wallets(wanted: set[tuple[UUID, str]]) -> dict[tuple[UUID, str], Locked]:
 
 
 class _Sum(msgspec.Struct):
-    """What one account used of one type in one quarter of an hour since 1970, in whole millionths."""
+    """What one account used of one type in one quarter of an hour since 1970."""
 
     account_id: UUID
     type_code: str
     quarter: int
     events: int
-    quantity: int
-    billed: int
-    cost: int
+    quantity: Decimal
+    billed: Decimal
+    cost: Decimal
 
 
 class _Owed(msgspec.Struct):
@@ -434,7 +454,7 @@ class _Sums:
         """A debit for each group that cost something."""
         ids = self._texts(self._prepared.rows.ids)
         figures = [self._at_us.tolist(), self._billed.tolist(), self._cost.tolist()]
-        costs = np.add.reduceat(self._cost, self._starts).tolist()
+        costs = np.add.reduceat(summable(self._cost), self._starts).tolist()
         return [
             self._debit(group, cost, ids[start:end], *(column[start:end] for column in figures))
             for group, cost, start, end in zip(self.groups, costs, self._bounds, self._bounds[1:], strict=False)
@@ -470,7 +490,8 @@ class _Sums:
         counts = np.diff(np.r_[starts, len(order)]).tolist()
         of = [self._prepared.groups[group] for group in groups[starts].tolist()]
         figures = [
-            np.add.reduceat(column[order], starts).tolist() for column in (self._quantity, self._billed, self._cost)
+            [millionths(total) for total in np.add.reduceat(summable(column[order]), starts).tolist()]
+            for column in (self._quantity, self._billed, self._cost)
         ]
         lines = zip(of, quarters[starts].tolist(), counts, *figures, strict=True)
         sums = [_Sum(group.account_id, group.type_code, *rest) for group, *rest in lines]

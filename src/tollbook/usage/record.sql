@@ -74,8 +74,7 @@ SELECT account_id, count(*) FROM usage_archive WHERE account_id = ANY(%(account_
 -- The end of a recording, in one round trip: the roll-up by quarter of an hour (sorted for one lock order), what the roll-ups by attribute are owed, and the wake-ups, which are sent with the commit. All in the events' own transaction, so that none is forgotten.
 WITH summed AS (
     INSERT INTO usage_sum (account_id, type_code, quarter_at, events, quantity, billed_quantity, cost)
-    SELECT s.account_id, s.type_code, 'epoch'::timestamptz + s.quarter * '15 minutes'::interval, s.events, s.quantity * 0.000001,
-           s.billed * 0.000001, s.cost * 0.000001
+    SELECT s.account_id, s.type_code, 'epoch'::timestamptz + s.quarter * '15 minutes'::interval, s.events, s.quantity, s.billed, s.cost
     FROM json_to_recordset(%(sums)s::json)
          AS s (account_id uuid, type_code text, quarter int, events bigint, quantity numeric, billed numeric, cost numeric)
     ON CONFLICT (account_id, type_code, quarter_at) DO UPDATE

@@ -91,6 +91,9 @@ class Merged:
         self._events: list[Sent] = []
         self._readings: list[tuple[Reading, int]] = []
 
+    def __len__(self) -> int:
+        return len(self._events)
+
     def add(self, reading: Reading, ids: Mapping[str | None, UUID]) -> None:
         """The events of one more request; `ids` has the account of each."""
         self._readings.append((reading, len(self._events)))

@@ -30,6 +30,9 @@ CLOUD_EVENTS = {cloudevents.STRUCTURED: CloudEvent, cloudevents.BATCHED: list[Cl
 TAKES = takes("usage", list[EventBody], *NDJSON, shapes=CLOUD_EVENTS, encodings=encodings.TAKEN) | {
     "members": ReversalBody
 }
+MOST_TOGETHER = 12_000
+"""Events of one transaction, but for those of a single request."""
+
 _BYTES_OF_AN_EVENT = 150
 _SMALL = 100
 _UNPACKED = 10
@@ -52,35 +55,55 @@ async def taken(caller: Caller, headers: Mapping[str, str], body: bytes) -> Repl
     """The answer to a request with usage; see `send_usage`. Raises what is wrong with the request as a whole."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     weight = 1 + len(body) * (1 if encoding == "identity" else _UNPACKED) // _BYTES_OF_AN_EVENT
-    lane = _few if weight <= _SMALL else _many
+    plain = encoding == "identity" and b'"reverses"' not in body
+    lane = _few if plain and weight <= _SMALL else _many  # what may take long keeps no lone event waiting
     sending = Sending(caller, headers.get("content-type", ""), encoding, headers, body)
     return Reply(200, await outcome(lane, sending, weight))
 
 
 def _record(sendings: Sequence[Sending]) -> list[bytes | BaseException]:
-    """Read and record what waits, in one transaction; each request gets the answer to its own events."""
+    """Read and record what waits, in one transaction (in several, when there is more than was to be expected of so many
+    bytes); each request gets the answer to its own events."""
     answers: list[bytes | BaseException | None] = [None] * len(sendings)
-    merged, read_at = Merged(), []
     over = ended({sending.caller for sending in sendings})
+    merged = Merged()
+    read_at: list[tuple[int, Mapping[str | None, UUID]]] = []
     for place, sending in enumerate(sendings):
         try:
             if sending.caller.key.id in over:
                 raise over[sending.caller.key.id]
             reading, ids = read(sending)
-            merged.add(reading, ids)
-            read_at.append((place, ids))
         except Exception as error:
             answers[place] = error
+            continue
+        if read_at and len(merged) + len(reading.events) > MOST_TOGETHER:
+            _answer(answers, sendings, merged, read_at)
+            merged, read_at = Merged(), []
+        merged.add(reading, ids)
+        read_at.append((place, ids))
     if read_at:
-        oldest, started = timedelta(days=settings.LATE_DAYS), time.perf_counter()
-        done = record_batch(merged.batch(), oldest)
-        count_transaction(time.perf_counter() - started, len(read_at))
-        for (place, ids), (reading, start, end) in zip(read_at, merged.spans(), strict=True):
-            told = answer(reading, done.part(start, end))
-            _correct(told, reading, ids, sendings[place].caller, oldest)
-            count_events(told.accepted, told.duplicates, len(told.rejected))
-            answers[place] = msgspec.json.encode(told)
+        _answer(answers, sendings, merged, read_at)
     return answers  # type: ignore[return-value]
+
+
+def _answer(
+    answers: list[bytes | BaseException | None],
+    sendings: Sequence[Sending],
+    merged: Merged,
+    read_at: Sequence[tuple[int, Mapping[str | None, UUID]]],
+) -> None:
+    """Record these requests' events, and correct; the answers go to the places of the requests."""
+    oldest, started = timedelta(days=settings.LATE_DAYS), time.perf_counter()
+    done = record_batch(merged.batch(), oldest)
+    count_transaction(time.perf_counter() - started, len(read_at))
+    for (place, ids), (reading, start, end) in zip(read_at, merged.spans(), strict=True):
+        told = answer(reading, done.part(start, end))
+        try:
+            _correct(told, reading, ids, sendings[place].caller, oldest)
+            answers[place] = msgspec.json.encode(told)
+        except Exception as error:  # its events are recorded, and so are all others'
+            answers[place] = error
+        count_events(told.accepted, told.duplicates, len(told.rejected))
 
 
 def _correct(
@@ -100,5 +123,5 @@ def _correct(
 
 
 _few: Gatherer[Sending, bytes] = Gatherer("usage-few", _record, threads=1, most=2_000, room=20_000)
-_many: Gatherer[Sending, bytes] = Gatherer("usage-many", _record, threads=2, most=12_000, room=120_000)
+_many: Gatherer[Sending, bytes] = Gatherer("usage-many", _record, threads=2, most=MOST_TOGETHER, room=120_000)
 watch_queue(lambda: _few.waiting + _many.waiting)
