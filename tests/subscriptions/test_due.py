@@ -1,0 +1,55 @@
+"""What is to be billed: every charge up to a day, with causes that never change."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+from tollbook.accounts.account import NewAccount, open_account, today_in
+from tollbook.accounts.audit import SYSTEM
+from tollbook.accounts.tables import Account
+from tollbook.subscriptions.charge import Due
+from tollbook.subscriptions.due import charges
+from tollbook.subscriptions.subscribe import NewSubscription, start
+
+
+def due(account: Account, day: date, since: date | None = None) -> list[Due]:
+    return charges([account], {account.id: day}, since and {account.id: since}).get(account.id, [])
+
+
+def test_each_period_has_its_charge_once(account: Account) -> None:
+    row = start(account, NewSubscription("seats", date(2026, 1, 31), Decimal(3)), SYSTEM)
+    found = due(account, date(2026, 4, 29))
+    assert [(group.cause, group.charges[0].cause) for group in found] == [
+        (f"period:2026-{day}", f"fee:{row.id}:2026-{day}") for day in ("01-31", "02-28", "03-31")
+    ]
+    [line] = found[1].charges
+    assert (line.amount, line.service_from, line.service_until) == (
+        Decimal("74.99"),
+        date(2026, 2, 28),
+        date(2026, 3, 30),
+    )
+
+
+def test_a_setup_fee_falls_due_once(account: Account) -> None:
+    start(account, NewSubscription("onboarding", date(2026, 2, 3)), SYSTEM)
+    assert due(account, date(2026, 2, 27)) == []
+    [group] = due(account, date(2026, 9, 1))
+    assert (group.bill_on, group.charges[0].amount) == (date(2026, 2, 28), 300)
+
+
+def test_since_leaves_out_what_an_earlier_run_has_seen_but_not_what_was_recorded_late(account: Account) -> None:
+    start(account, NewSubscription("seats", date(2026, 1, 31)), SYSTEM)
+    tomorrow = today_in(account) + timedelta(days=1)
+    assert due(account, tomorrow, since=tomorrow) == []
+    assert due(account, tomorrow, since=today_in(account)) == due(account, tomorrow)
+
+
+def test_many_accounts_come_together_and_each_with_its_own_day(account: Account) -> None:
+    other = open_account(NewAccount("contoso", "Contoso", date(2026, 1, 15)), SYSTEM)
+    idle = open_account(NewAccount("idle", "Idle", date(2026, 1, 15)), SYSTEM)
+    for one in (account, other):
+        start(one, NewSubscription("seats", date(2026, 1, 1)), SYSTEM)
+    days = {account.id: date(2026, 1, 31), other.id: date(2026, 2, 20), idle.id: date(2026, 2, 20)}
+    found = charges([account, other, idle], days)
+    assert [group.bill_on for group in found[account.id]] == [date(2026, 1, 31)]
+    assert [group.bill_on for group in found[other.id]] == [date(2026, 1, 15), date(2026, 2, 15)]
+    assert idle.id not in found
