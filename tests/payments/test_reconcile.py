@@ -1,6 +1,7 @@
 """Gateway and books are compared both ways; what differs is named, and settled where the gateway explains it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
@@ -15,7 +16,7 @@ from tollbook.cli import payments as commands
 from tollbook.cli.main import main
 from tollbook.errors import Invalid
 from tollbook.payments import reconcile, refund
-from tollbook.payments.gateway import Charged
+from tollbook.payments.gateway import Charged, Declined, RefundAnswer, RefundRequest
 from tollbook.payments.refund import Back
 from tollbook.payments.simulated import Simulated
 from tollbook.payments.tables import Disputed, Payment
@@ -83,6 +84,28 @@ def test_a_refund_past_the_desk_is_named(till: Till) -> None:
         )
     [one] = report().differences
     assert one.code == "refunds_differ" and "$40.00 of $100.00" in one.says
+
+
+class TakingBack(Simulated):
+    """Accepted a refund, and says days later that it failed."""
+
+    def look_up_refund(self, request: RefundRequest) -> RefundAnswer | None:
+        return Declined("expired_or_canceled_card", "The bank did not take the refund.")
+
+    def charges(self, since: datetime, until: datetime) -> Iterator[Charged]:
+        yield from (replace(one, refunded=Decimal(0)) for one in super().charges(since, until))
+
+
+def test_a_refund_that_failed_later_without_a_word_is_found_and_booked_back(till: Till) -> None:
+    payment = till.payment(till.invoice(), till.card())
+    asked = refund.ask(till.account, Back(payment.id, Decimal(30), "goodwill", "Sorry."), SUPPORT)
+    refund.step(till.id, asked.id)
+    with gateway_is("tests.payments.test_reconcile.TakingBack"):
+        assert codes() == ["refunds_differ"]
+        assert reconcile.catch_up() == 1
+        assert codes() == []
+    assert (refund.find(till.id, asked.id).state, till.book("cash:simulated")) == ("declined", 100)
+    assert audit([till.account]) == []
 
 
 def test_another_sum_is_named(till: Till) -> None:

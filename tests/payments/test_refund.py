@@ -11,7 +11,7 @@ from tests.payments.till import Till
 from tests.refills.shop import OWNER, SUPPORT, gateway_is
 from tollbook.audit.books import audit
 from tollbook.errors import Conflict, Invalid
-from tollbook.payments import collect, credit, refund
+from tollbook.payments import collect, credit, dunning, intent, refund
 from tollbook.payments.gateway import Declined, Refunded
 from tollbook.payments.refund import Back
 from tollbook.payments.tables import Payment, Refund
@@ -89,6 +89,29 @@ def test_what_the_gateway_refuses_returns_to_where_it_was(till: Till, source: st
     assert refund.settle(till.id, asked.id, Declined("no", "The gateway refuses.")) == "declined"
     assert (till.owed(invoice), refund.refundable(payment), credit.of_account(till.id)) == (owed, 100, 0)
     assert (till.book("revenue:refund"), till.book("clearing:simulated")) == (0, 0)
+    till.assert_sound()
+
+
+@pytest.mark.parametrize(("source", "owed"), [("invoice", 0), ("goodwill", 0)])
+def test_a_refund_that_fails_after_it_was_accepted_returns_and_is_told(
+    till: Till, source: str, owed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    invoice = till.invoice()
+    payment = till.payment(invoice, till.card())
+    given = give(till, payment, "60.00", source)
+    assert given.state == "succeeded"
+    for _ in range(2):
+        assert refund.settle(till.id, given.id, Declined("expired_or_canceled_card", "The bank refused it.")) == "declined"
+    assert (till.owed(invoice), refund.refundable(payment), credit.of_account(till.id)) == (owed, 100, 0)
+    assert (till.book("cash:simulated"), till.book("clearing:simulated"), till.book("revenue:refund")) == (100, 0, 0)
+    assert "did not get it" in refund.find(till.id, given.id).outcome
+    assert "failed after it was accepted" in caplog.text
+    assert audit([till.account]) == []
+
+
+def test_a_refund_that_was_given_back_is_not_undone_because_nobody_knew_of_it_before(till: Till) -> None:
+    given = give(till, till.payment(till.invoice(), till.card()), "60.00")
+    assert refund.settle(till.id, given.id, Declined(refund.NEVER_RECEIVED, "Too late.")) == "succeeded"
     till.assert_sound()
 
 
@@ -181,6 +204,8 @@ def test_a_refills_refund_comes_out_of_the_wallet_as_far_as_it_is_unused(till: T
     asked = refund.ask(till.account, back(payment, "30.00", "wallet"), SUPPORT)
     refund.settle(till.id, asked.id, Declined("no", "The gateway refuses."))
     assert Wallet.objects.get(account_id=till.id, type_code="outbound").paid == 30
+    refund.settle(till.id, given.id, Declined("no", "The bank refused it."))
+    assert Wallet.objects.get(account_id=till.id, type_code="outbound").paid == 50
     assert audit([till.account]) == []
 
 
@@ -195,8 +220,25 @@ def test_a_refund_that_makes_no_sense_is_refused(till: Till, amount: str, source
     assert Refund.objects.count() == 0
 
 
-def test_money_that_came_back_is_not_collected_before_the_schedule_says_so(till: Till) -> None:
-    payment = till.payment(till.invoice(), till.card())
+def test_money_that_was_given_back_is_never_collected_by_itself_but_left_to_a_person(till: Till) -> None:
+    till.collects(0)
+    invoice = till.invoice()
+    payment = till.payment(invoice, till.card())
     give(till, payment, "60.00")
+    assert till.owed(invoice) == 60
     assert collect.run_due() == 0
-    assert till.charged() == 100
+    till.later(days=3)
+    assert (collect.run_due(), till.charged()) == (0, 100)
+    [waiting] = dunning.chased(10)
+    assert (waiting.number, waiting.next_on) == (invoice.number, None)
+    assert "given back" in waiting.why
+
+
+def test_a_charge_by_itself_that_was_decided_before_money_went_back_is_withdrawn(till: Till) -> None:
+    till.collects(0)
+    invoice, card = till.invoice(), till.card()
+    payment = till.payment(invoice, card, "60.00")
+    decided = till.ask(invoice, card, automatic=True)
+    give(till, payment, "60.00")
+    collect.step(till.id, decided.id)
+    assert (intent.find(till.id, decided.id).state, till.charged()) == ("withdrawn", 60)

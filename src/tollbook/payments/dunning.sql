@@ -21,6 +21,8 @@ WHERE s.name = 'invoices' AND s.is_on AND NOT t.is_open AND t.tries < jsonb_arra
   AND (t.withdrawn_at IS NULL OR t.withdrawn_at < clock_timestamp() - interval '1 hour')
   AND NOT EXISTS (SELECT FROM collection_choice c WHERE c.account_id = o.account_id AND c.name = s.name AND NOT c.collects)
   AND NOT EXISTS (SELECT FROM dispute d WHERE d.account_id = o.account_id AND d.state = 'open')
+  AND i.kind <> 'refill'
+  AND NOT EXISTS (SELECT FROM settlement b WHERE b.account_id = o.account_id AND b.invoice_id = o.invoice_id AND b.amount < 0)
   AND NOT EXISTS (SELECT FROM card_attempt k WHERE k.account_id = o.account_id AND k.gateway = m.gateway AND k.token = m.token
                   AND k.is_hard AND k.failed_at > clock_timestamp() - interval '30 days')
 ORDER BY o.due_on, o.account_id, o.sequence
@@ -48,6 +50,10 @@ CROSS JOIN LATERAL (
         WHEN EXISTS (SELECT FROM dispute d WHERE d.account_id = o.account_id AND d.state = 'open')
             THEN 'A payment of this account is disputed.'
         WHEN NOT a.is_active THEN 'The account is closed.'
+        WHEN i.kind = 'refill' THEN 'It sold credit, and what paid for it is gone.'
+        WHEN EXISTS (SELECT FROM settlement b
+                     WHERE b.account_id = o.account_id AND b.invoice_id = o.invoice_id AND b.amount < 0)
+            THEN 'What was paid on it was given back or charged back.'
         WHEN t.last_state = 'action_required' THEN 'The card''s holder has to confirm the charge.'
         WHEN t.tries >= jsonb_array_length(s.days) AND t.last_state NOT IN ('decided', 'charging', 'unknown')
             THEN 'Every try of the schedule failed.'

@@ -16,7 +16,7 @@ from tollbook.accounts.audit import Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.invoicing.settle import lock_settlements
-from tollbook.invoicing.tables import Invoice, OpenBalance
+from tollbook.invoicing.tables import Invoice, InvoiceKind, OpenBalance, Settlement
 from tollbook.money.amount import to_minor
 from tollbook.money.written import money
 from tollbook.payments import attempts, dunning, gateway
@@ -303,6 +303,11 @@ def _why_not_by_itself(intent: PaymentIntent) -> str | None:
         return "Collection by itself was switched off before the card was charged."
     if Disputed.objects.filter(account_id=account.id, state=DisputeState.OPEN).exists():
         return "A payment of this account is disputed; a person has to look first."
+    mine = {"account_id": account.id, "invoice_id": intent.invoice_id}
+    if Settlement.objects.filter(**mine, amount__lt=0).exists():
+        return "What was paid on this invoice was given back or charged back; a person has to look first."
+    if Invoice.objects.filter(account_id=account.id, id=intent.invoice_id, kind=InvoiceKind.REFILL).exists():
+        return "This invoice sold credit; what paid for it is gone, and a person has to look first."
     return None
 
 

@@ -18,7 +18,7 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
 from tollbook.money.amount import ZERO
 from tollbook.money.written import money
-from tollbook.payments import collect, dispute, gateway
+from tollbook.payments import collect, dispute, gateway, refund
 from tollbook.payments.gateway import Charged, Dispute, Unreachable
 from tollbook.payments.intent import PURPOSE
 from tollbook.payments.tables import OPEN_REFUNDS, Disputed, DisputeState, Payment, Refund, RefundState
@@ -133,7 +133,21 @@ def _settled(one: Difference) -> bool:
     if one.code in ("dispute_not_booked", "dispute_differs") and one.dispute is not None:
         case = dispute.take(one.gateway, one.dispute)
         return case is not None and (case.state, case.fee) == (one.dispute.state, one.dispute.fee)
+    if one.code == "refunds_differ" and one.charge is not None and one.charge.account_id is not None:
+        return _refunds_asked(one.charge.account_id, one.gateway, one.charge)
     return False
+
+
+def _refunds_asked(account_id: UUID, name: str, charge: Charged) -> bool:
+    """Ask what became of the refunds of this charge: one may have failed after it was accepted, and nobody told us."""
+    payment = _payment(account_id, name, charge.reference)
+    if payment is None:
+        return False
+    mine = Refund.objects.filter(account_id=account_id, payment_id=payment.id, state=RefundState.SUCCEEDED)
+    for id in list(mine.values_list("id", flat=True)):
+        refund.settle_by(account_id, id)
+    booked = mine.all().aggregate(sum=Sum("amount"))["sum"] or ZERO
+    return bool(booked == charge.refunded)
 
 
 def _is_id(text: str) -> bool:
@@ -196,7 +210,7 @@ def _refunds_differ(payment: Payment, charge: Charged, slug: str) -> Iterator[Di
     do = (
         "It was given back at the gateway, past the desk: book it as a correction, and give back on the desk from now on."
         if charge.refunded > booked
-        else "Look the refund up at the gateway; it may have failed there after it was accepted."
+        else "Settle it: a refund may have failed after it was accepted. What stays here then, look up at the gateway."
     )
     says = f"The gateway gave {gave} of {_sum(payment)} back; the books have {have}."
     yield Difference("refunds_differ", payment.gateway, payment.charge_reference, slug, says, do, charge)

@@ -7,7 +7,7 @@ clearing; it returns to zero with the gateway's answer.
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Sum
 
-from tollbook.accounts.audit import Actor, note
+from tollbook.accounts.audit import SYSTEM, Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.invoicing.settle import lock_settlements, take_back
@@ -50,6 +50,9 @@ log = logging.getLogger(__name__)
 
 GOODWILL = "revenue:refund"
 PURPOSE = "refund"
+NEVER_RECEIVED = "never_received"
+SHOWN_FOR = timedelta(days=30)
+"""How long the desk shows a refund that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def settle(account_id: UUID, refund_id: UUID, answer: RefundAnswer) -> RefundSta
     """Take a gateway's answer about a refund that was sent; answers its state. Safe to repeat, in any order.
 
     Own transaction. Locks the wallet, when it was taken from one, then the account's row. What is refused goes back to where
-    it was taken from.
+    it was taken from, also when it was accepted first.
     """
     return in_transaction(lambda: _settle(account_id, refund_id, answer))
 
@@ -194,6 +197,13 @@ def of_payment(payment: Payment) -> list[Refund]:
     """Its refunds, the newest first."""
     mine = Refund.objects.filter(account_id=payment.account_id, payment_id=payment.id)
     return list(mine.order_by("-decided_at", "-id"))
+
+
+def failed_lately(limit: int) -> list[Refund]:
+    """Refunds of all accounts that the gateway refused within `SHOWN_FOR`, the newest first. As engine; reads only."""
+    since = datetime.now(UTC) - SHOWN_FOR
+    mine = Refund.objects.filter(account_id__in=list(Account.objects.values_list("id", flat=True)))
+    return list(mine.filter(state=RefundState.DECLINED, finished_at__gte=since).order_by("-finished_at")[:limit])
 
 
 def key_of(refund: Refund) -> str:
@@ -271,6 +281,8 @@ def _settle(account_id: UUID, refund_id: UUID, answer: RefundAnswer) -> RefundSt
                 _write(refund, state=RefundState.DECLINED, outcome=answer.message[:200], finished_at=datetime.now(UTC))
             case Unknown():
                 _write(refund, state=RefundState.UNKNOWN, outcome=answer.message[:200])
+    elif refund.state == RefundState.SUCCEEDED and isinstance(answer, Declined) and answer.code != NEVER_RECEIVED:
+        _came_back(refund, payment, wallet, answer)
     elif refund.state == RefundState.DECLINED and isinstance(answer, Refunded):
         log.error("refund %s was given back as %s after it was refused", refund.id, answer.reference)
     return RefundState(refund.state)
@@ -280,6 +292,19 @@ def _given(refund: Refund, payment: Payment, reference: str) -> None:
     sides = Side(f"clearing:{payment.gateway}", refund.amount), Side(f"cash:{payment.gateway}", -refund.amount)
     _post(refund, "refund", *sides)
     _write(refund, state=RefundState.SUCCEEDED, outcome="", reference=reference, finished_at=datetime.now(UTC))
+
+
+def _came_back(refund: Refund, payment: Payment, wallet: Locked | None, answer: Declined) -> None:
+    """Accepted first, as transfers to a bank are, and refused days later: the money is with us again, as before."""
+    cash, clearing = f"cash:{payment.gateway}", f"clearing:{payment.gateway}"
+    _post(refund, "refund_failed", Side(cash, refund.amount), Side(clearing, -refund.amount))
+    _put_back(refund, payment, wallet)
+    told = f"It failed after the gateway had accepted it; the customer did not get it. {answer.message}"[:200]
+    _write(refund, state=RefundState.DECLINED, outcome=told, finished_at=datetime.now(UTC))
+    sum_, before = money(refund.amount, refund.currency), {"state": str(RefundState.SUCCEEDED)}
+    after = {"refund": str(refund.id), "state": str(RefundState.DECLINED)}
+    note(refund.account_id, SYSTEM, "payment.refund", f"payment/{payment.id}", before=before, after=after, reason=told)
+    log.error("refund %s of %s failed after it was accepted: %s", refund.id, sum_, answer.message)
 
 
 def _put_back(refund: Refund, payment: Payment, wallet: Locked | None) -> None:
@@ -299,7 +324,7 @@ def _sent(refund: Refund, name: str, request: RefundRequest) -> RefundAnswer:
     """Sent, or, of which the gateway has no record, sent again while it still knows the key; later not at all."""
     if refund.sent_at is None or datetime.now(UTC) - refund.sent_at <= resend_within(name):
         return gateway.refund(name, request)
-    return Declined("never_received", "The gateway never received the refund; ask for it again.")
+    return Declined(NEVER_RECEIVED, "The gateway never received the refund; ask for it again.")
 
 
 def _alarm(refund: Refund, answer: Refunded) -> None:

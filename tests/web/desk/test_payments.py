@@ -10,7 +10,7 @@ from tests.refills.shop import gateway_is
 from tests.web.desk.conftest import Desk, trail, words
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.payments import collect, dispute, dunning, refund
-from tollbook.payments.gateway import Dispute
+from tollbook.payments.gateway import Declined, Dispute
 from tollbook.payments.tables import Payment, Refund
 
 NOW = datetime.now(UTC).date().isoformat()
@@ -115,6 +115,16 @@ def test_gateway_and_books_are_compared_and_settled(desk: Desk, till: Till) -> N
     answer = desk.client.post("/desk/payments/reconcile/", period)
     assert "Gateway and books agree." in words(answer) and till.owed(invoice) == 0
     assert desk.get("/desk/payments/reconcile/", since=NOW, until="2020-01-01", gateway="simulated").status_code == 400
+
+
+def test_a_refund_that_failed_later_is_on_the_first_page(desk: Desk, till: Till, payment: Payment) -> None:
+    desk.do(address(payment, "refund"), amount="40", source="goodwill", reason="Sorry")
+    refund.run_due()
+    assert "Refunds that failed" not in desk.read("/desk/payments/")
+    refund.settle(till.id, Refund.objects.get().id, Declined("expired_or_canceled_card", "The bank did not take it."))
+    page = desk.read("/desk/payments/")
+    assert "Refunds that failed" in page and "the customer did not get it. The bank did not take it." in page
+    assert "It failed after the gateway had accepted it" in desk.read(address(payment))
 
 
 def test_what_waits_is_on_the_first_page(desk: Desk, till: Till) -> None:

@@ -101,6 +101,7 @@ def payments(request: DeskRequest) -> HttpResponse:
         "recent": [(by_id[one.account_id], one) for one in recent],
         "waiting": [(by_id[one.account_id], numbers[one.invoice_id], one) for one in waiting.order_by("decided_at")[:MOST]],
         "refunds": [(by_id[one.account_id], one) for one in refunds.order_by("decided_at")[:MOST]],
+        "failed": [(by_id[one.account_id], one) for one in refund.failed_lately(MOST)],
     }
     return render(request, "tollbook/desk/payments.html", context)
 
