@@ -21,18 +21,18 @@ from tollbook.wallets.tables import Wallet
 # Shared by all accounts and the same for all, or never reached by the portal.
 SHARED = {
     "credit_type", "component", "operator_switch", "number_series", "worker_beat", "collection_schedule",
-    "installation", "gateway_event", "alert_cursor",
+    "installation", "gateway_event", "alert_cursor", "seller_profile", "tax_rule", "billing_run", "billing_part",
     "account_emailaddress", "account_emailconfirmation", "django_session", "django_migrations", "django_content_type",
     "auth_group", "auth_permission", "auth_group_permissions",
 }  # fmt: skip
 WRITE_ONLY = {"usage_event_rows"}  # the engine adds to it by COPY, which no table with policies takes; it reads usage_event
 UNREACHABLE = {
     "api_key", "number_series", "simulated_charge", "django_session", "account_emailaddress", "gateway_customer",
-    "gateway_event", "installation",
+    "gateway_event", "installation", "billing_run", "billing_part", "draft_invoice",
 }  # fmt: skip
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
-    "settlement", "invoice_file", "payment", "simulated_charge", "usage_archive", "usage_archived",
+    "credit_note", "credit_note_line", "reduction", "settlement", "invoice_file", "payment", "simulated_charge", "usage_archive", "usage_archived",
     "usage_reversal", "gateway_customer", "charge_told", "alert_notice",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
@@ -52,6 +52,13 @@ OVER_ACCOUNTS = {
     "refill_finished": "the worker looks for refills to tell about",
     "payment_intent_finished": "the worker looks for payments to tell about",
     "invoice_issued": "the worker looks for invoices to tell about",
+    "credit_note_issued": "the worker looks for credit notes to tell about",
+    "seller_profile_pkey": "sellers are shared by all accounts",
+    "tax_rule_pkey": "rules of tax are shared by all accounts",
+    "tax_rule_once": "the same",
+    "billing_run_pkey": "a run is over all accounts",
+    "billing_run_newest_first": "the same",
+    "billing_part_pkey": "the same",
     "alert_delivery_due": "the worker looks for what is to be sent",
     "refill_sent_lately": "the operator's limits of an hour count all accounts",
     "refill_needs_person": "the desk lists what waits, of all accounts",

@@ -1,6 +1,13 @@
-"""What is stored about invoices. An issued invoice and its lines are append-only; its open balance stands beside it."""
+"""What is stored about invoices and credit notes. Documents and their lines are append-only; what is owed stands beside.
+
+Amounts have the document's currency and its minor unit; days are local days of the account. `amount` of a line is net:
+lines sum to the subtotal, their `tax` to the document's tax (invoicing/tax.py computes both, everywhere).
+"""
+
+from decimal import Decimal
 
 from django.db import models
+from django.db.models import JSONField, Value
 
 MONEY = {"max_digits": 20, "decimal_places": 6}
 
@@ -22,6 +29,7 @@ class InvoiceKind(models.TextChoices):
 
     RECURRING = "recurring", "Subscription"
     REFILL = "refill", "Refill"
+    ONE_OFF = "one_off", "One-off"
 
 
 class Invoice(models.Model):
@@ -50,6 +58,9 @@ class Invoice(models.Model):
     buyer = models.JSONField()
     po_number = models.CharField(max_length=60, blank=True)
     payment_note = models.CharField(max_length=200, blank=True)
+    notes = models.CharField(max_length=500, blank=True, default="", db_default="")
+    tax_note = models.CharField(max_length=300, blank=True, default="", db_default="")
+    recipients = models.JSONField(default=list, db_default=Value([], JSONField()))
     issued_by = models.CharField(max_length=254, blank=True)
 
     class Meta:
@@ -72,28 +83,58 @@ class Invoice(models.Model):
         ]
 
 
-class InvoiceLine(models.Model):
-    """One printed line; the lines sum to the invoice's subtotal."""
+class Line(models.Model):
+    """What lines of invoices and of credit notes have in common.
 
-    pk = models.CompositePrimaryKey("account_id", "invoice_id", "position")
-    account_id = models.UUIDField()
-    invoice_id = models.UUIDField()
-    position = models.SmallIntegerField()
+    `tax_code` is the component's category of tax ("" = the standard one); `tax_category` what became of it, as EN 16931
+    names it (S standard, Z zero, E exempt, AE reverse charge, O not taxed); `tax_rate` in percent; `tax_label` is printed
+    ("VAT 19 %"). `service_from` and `service_until` (both inclusive) are the days that the line pays for, by which its
+    revenue is recognised; without them it is earned at once.
+    """
+
     description = models.CharField(max_length=300)
     detail = models.CharField(max_length=300, blank=True)
     quantity = models.DecimalField(max_digits=20, decimal_places=6)
     unit_price = models.DecimalField(**MONEY)
     amount = models.DecimalField(**MONEY)
     revenue_code = models.CharField(max_length=80)
+    tax_code = models.CharField(max_length=40, blank=True, default="", db_default="")
+    tax_category = models.CharField(max_length=2, default="O", db_default="O")
+    tax_rate = models.DecimalField(max_digits=9, decimal_places=6, default=0, db_default=0)
+    tax_label = models.CharField(max_length=60, blank=True, default="", db_default="")
+    tax = models.DecimalField(**MONEY, default=0, db_default=0)
+    service_from = models.DateField(null=True)
+    service_until = models.DateField(null=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def gross(self) -> Decimal:
+        """What the line costs with its tax."""
+        return self.amount + self.tax
+
+
+class InvoiceLine(Line):
+    """One printed line. `cause` names what it bills (`<subscription>:<what>:<day>`): nothing is billed twice."""
+
+    pk = models.CompositePrimaryKey("account_id", "invoice_id", "position")
+    account_id = models.UUIDField()
+    invoice_id = models.UUIDField()
+    position = models.SmallIntegerField()
     subscription_id = models.UUIDField(null=True)
+    cause = models.CharField(max_length=160, blank=True, default="", db_default="")
 
     class Meta:
         db_table = "invoice_line"
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "subscription_id"],
-                condition=models.Q(revenue_code="revenue:setup"),
-                name="setup_fee_billed_once",
+                fields=["account_id", "cause"], condition=~models.Q(cause=""), name="invoice_line_cause_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(service_from__isnull=True, service_until__isnull=True)
+                | models.Q(service_until__gte=models.F("service_from")),
+                name="invoice_line_service_days_in_order",
             ),
         ]
 
@@ -179,3 +220,225 @@ class InvoiceFile(models.Model):
 
     class Meta:
         db_table = "invoice_file"
+
+
+class CreditNote(models.Model):
+    """A correction of one issued invoice: never changed, numbered in a series of its own. Amounts are above zero.
+
+    It takes its total off what is owed on the invoice; what had been paid of that becomes credit of the account first.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "id")
+    account_id = models.UUIDField()
+    id = models.UUIDField()
+    number = models.CharField(max_length=40)
+    seller_code = models.CharField(max_length=40)
+    series = models.CharField(max_length=20)
+    sequence = models.BigIntegerField()
+    invoice_id = models.UUIDField()
+    invoice_number = models.CharField(max_length=40)
+    invoice_issued_on = models.DateField()
+    currency = models.CharField(max_length=3)
+    subtotal = models.DecimalField(**MONEY)
+    tax = models.DecimalField(**MONEY, default=0)
+    total = models.DecimalField(**MONEY)
+    issued_on = models.DateField()
+    issued_at = models.DateTimeField()
+    reason = models.CharField(max_length=300)
+    seller = models.JSONField()
+    buyer = models.JSONField()
+    po_number = models.CharField(max_length=60, blank=True)
+    tax_note = models.CharField(max_length=300, blank=True, default="")
+    recipients = models.JSONField(default=list)
+    issued_by = models.CharField(max_length=254, blank=True)
+
+    class Meta:
+        db_table = "credit_note"
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "number"], name="credit_note_number_once"),
+            models.CheckConstraint(
+                condition=models.Q(total=models.F("subtotal") + models.F("tax")), name="credit_note_adds_up"
+            ),
+            models.CheckConstraint(condition=models.Q(total__gt=0), name="credit_note_credits_something"),
+        ]
+        indexes = [
+            models.Index(fields=["account_id", "invoice_id"], name="credit_note_of_invoice"),
+            models.Index(fields=["account_id", "-issued_on", "-sequence"], name="credit_note_newest_first"),
+            models.Index(fields=["issued_at"], name="credit_note_issued"),
+        ]
+
+
+class CreditNoteLine(Line):
+    """What is credited of one line of the invoice, with the tax it bore; amounts have the sign of that line's."""
+
+    pk = models.CompositePrimaryKey("account_id", "credit_note_id", "position")
+    account_id = models.UUIDField()
+    credit_note_id = models.UUIDField()
+    position = models.SmallIntegerField()
+    invoice_id = models.UUIDField()
+    invoice_position = models.SmallIntegerField()
+
+    class Meta:
+        db_table = "credit_note_line"
+        indexes = [models.Index(fields=["account_id", "invoice_id"], name="credit_note_line_of_invoice")]
+
+
+class ReductionKind(models.TextChoices):
+    """What takes off what is owed without a payment."""
+
+    CREDIT_NOTE = "credit_note", "Credit note"
+    WRITE_OFF = "write_off", "Write-off"
+
+
+class Reduction(models.Model):
+    """A part of an invoice that nobody pays: credited or written off (below zero: a write-off taken back). Append-only."""
+
+    pk = models.CompositePrimaryKey("account_id", "id")
+    account_id = models.UUIDField()
+    id = models.UUIDField()
+    invoice_id = models.UUIDField()
+    kind = models.CharField(max_length=16, choices=ReductionKind.choices)
+    amount = models.DecimalField(**MONEY)
+    credit_note_id = models.UUIDField(null=True)
+    reason = models.CharField(max_length=300, blank=True)
+    reduced_by = models.CharField(max_length=254, blank=True)
+    reduced_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "reduction"
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "credit_note_id"], name="credited_once"),
+            models.CheckConstraint(condition=~models.Q(amount=0), name="reduction_moves_something"),
+        ]
+        indexes = [models.Index(fields=["account_id", "invoice_id"], name="reduction_of_invoice")]
+
+
+class SellerProfile(models.Model):
+    """Who issues, when that is not the operator of the settings: what its documents print, and its series of numbers."""
+
+    code = models.CharField(primary_key=True, max_length=40)
+    name = models.CharField(max_length=200)
+    legal_name = models.CharField(max_length=200, blank=True)
+    address = models.TextField(blank=True)
+    country = models.CharField(max_length=2, default="US")
+    tax_id = models.CharField(max_length=40, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    payment_instructions = models.TextField(blank=True)
+    notes = models.CharField(max_length=500, blank=True)
+    accent = models.CharField(max_length=7, blank=True)
+    logo_svg = models.TextField(blank=True)
+    series = models.CharField(max_length=12, default="INV")
+    credit_series = models.CharField(max_length=12, default="CN")
+    is_yearly = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "seller_profile"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TaxRule(models.Model):
+    """What is added for one category of tax to what buyers in one place are sold, from a day on.
+
+    `region` "" is the whole country, `country` "" every other one. `tax_rate` in percent. With `is_inclusive` prices
+    contain it. With `is_reverse_charge`, buyers with a tax id in another country than the seller's pay it themselves.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    tax_code = models.CharField(max_length=40, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    region = models.CharField(max_length=40, blank=True)
+    valid_from = models.DateField()
+    tax_rate = models.DecimalField(max_digits=9, decimal_places=6)
+    category = models.CharField(max_length=2, default="S")
+    label = models.CharField(max_length=40)
+    note = models.CharField(max_length=300, blank=True)
+    is_inclusive = models.BooleanField(default=False)
+    is_reverse_charge = models.BooleanField(default=False)
+    created_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "tax_rule"
+        constraints = [
+            models.UniqueConstraint(fields=["tax_code", "country", "region", "valid_from"], name="tax_rule_once"),
+            models.CheckConstraint(
+                condition=models.Q(tax_rate__gte=0, tax_rate__lte=100), name="tax_rule_rate_in_percent"
+            ),
+        ]
+
+
+class BillingRun(models.Model):
+    """One run over all accounts, shared by every worker that joins it. `is_review` leaves drafts instead of invoices."""
+
+    id = models.UUIDField(primary_key=True)
+    until_on = models.DateField(null=True)
+    is_review = models.BooleanField(default=False)
+    started_by = models.CharField(max_length=254)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "billing_run"
+        indexes = [models.Index(fields=["-started_at"], name="billing_run_newest_first")]
+
+
+class BillingPart(models.Model):
+    """A stretch of accounts of a run (ids from `first_id` to `last_id`): done whole, in one transaction, or not at all."""
+
+    pk = models.CompositePrimaryKey("run_id", "part")
+    run_id = models.UUIDField()
+    part = models.IntegerField()
+    first_id = models.UUIDField()
+    last_id = models.UUIDField()
+    done_at = models.DateTimeField(null=True)
+    accounts = models.IntegerField(default=0)
+    invoices = models.IntegerField(default=0)
+    told = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "billing_part"
+
+
+class DraftState(models.TextChoices):
+    """Where a draft stands."""
+
+    OPEN = "open", "To be reviewed"
+    ISSUED = "issued", "Issued"
+    DISCARDED = "discarded", "Discarded"
+
+
+class DraftInvoice(models.Model):
+    """An invoice to be: what would be printed, for staff to look at, then issue or discard. Not a document yet."""
+
+    pk = models.CompositePrimaryKey("account_id", "id")
+    account_id = models.UUIDField()
+    id = models.UUIDField()
+    kind = models.CharField(max_length=16, choices=InvoiceKind.choices)
+    cause = models.CharField(max_length=120)
+    state = models.CharField(max_length=12, choices=DraftState.choices, default=DraftState.OPEN)
+    currency = models.CharField(max_length=3)
+    total = models.DecimalField(**MONEY)
+    content = models.JSONField()
+    drafted_by = models.CharField(max_length=254)
+    drafted_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=254, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    invoice_id = models.UUIDField(null=True)
+
+    class Meta:
+        db_table = "draft_invoice"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "kind", "cause"],
+                condition=models.Q(state="open"),
+                name="one_open_draft_of_a_cause",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account_id", "drafted_at"], condition=models.Q(state="open"), name="draft_invoice_open"
+            ),
+        ]
