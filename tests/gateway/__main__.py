@@ -55,7 +55,7 @@ def serve(options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing is buffered; threads need not be waited for
     print(f"{desk.base_url} truth {truth}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
-        server.serve_forever(poll_interval=3600)
+        server.serve_forever(poll_interval=1)  # a signal just before the call would not be seen before it returns
 
 
 if __name__ == "__main__":

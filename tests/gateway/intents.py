@@ -219,7 +219,10 @@ def ask_for_action(call: Call, intent: Object, return_url: str | None) -> None:
 
 def authenticated(call: Call, intent: Object, agreed: bool) -> None:
     """What the holder did on the bank's page. Refusing fails with `payment_intent_authentication_failure`
-    (https://docs.stripe.com/error-codes#payment-intent-authentication-failure)."""
+    (https://docs.stripe.com/error-codes#payment-intent-authentication-failure). A page that was left open does nothing to
+    what was ended, or decided, meanwhile."""
+    if intent["status"] != "requires_action":
+        return
     method = call.books.objects[intent["payment_method"]]
     card = card_of(method)
     if not agreed:

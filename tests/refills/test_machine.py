@@ -14,7 +14,7 @@ from tollbook.accounts.audit import SYSTEM, trail
 from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.invoicing.tables import Invoice
 from tollbook.payments import method
-from tollbook.payments.gateway import ActionRequired, Declined, Succeeded, Unknown
+from tollbook.payments.gateway import CANCELED, ActionRequired, Declined, Succeeded, Unknown
 from tollbook.payments.tables import Payment
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.scope import rows_of
@@ -228,18 +228,19 @@ def test_a_key_that_the_gateway_may_have_forgotten_is_never_sent_again(shop: Sho
     assert len({key for key in Deaf.heard if str(refill_id) in key}) == 1
 
 
-def test_a_confirmation_is_shown_expires_and_frees_the_wallet(shop: Shop) -> None:
+def test_a_confirmation_is_shown_and_its_expiry_frees_the_wallet(shop: Shop) -> None:
     shop.ready("50.00", token="sim_3184")
     refill_id = decide.decide(shop.id, "outbound")
     send.begin(shop.id, refill_id)
-    settle(shop.id, refill_id, ActionRequired("Confirm.", "https://gateway.example/confirm", "pi_1"))
+    waits = ActionRequired("Confirm.", "https://gateway.example/confirm", "pi_1")
+    settle(shop.id, refill_id, waits)
     refill = shop.refill()
     assert (refill.state, refill.confirm_url) == ("action_required", "https://gateway.example/confirm")
     assert refill.confirm_by is not None
     assert attempts(shop)[0].reference == "pi_1"
-    run.run_due()
     shop.later(hours=25)
-    settle(shop.id, refill_id, ActionRequired("Confirm.", "https://gateway.example/confirm", "pi_1"))
+    assert settle(shop.id, refill_id, waits) == "action_required", "until the gateway has ended it"
+    settle(shop.id, refill_id, Declined(CANCELED, "Cancelled."))
     refill = shop.refill()
     assert (refill.state, refill.outcome) == ("declined", "Nobody confirmed the payment in time.")
     assert settle(shop.id, refill_id, Succeeded("pi_1", Decimal(500), "USD")) == "succeeded", "confirmed after all"

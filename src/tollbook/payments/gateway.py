@@ -109,6 +109,9 @@ class Unknown:
     message: str = "The gateway did not answer."
 
 
+CANCELED = "canceled"
+"""The code of a decline of what was ended by `cancel`, at every gateway."""
+
 ChargeAnswer = Succeeded | Declined | ActionRequired | Unknown
 RefundAnswer = Refunded | Declined | Unknown
 
@@ -247,8 +250,8 @@ class Gateway(Protocol):
         ...
 
     def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
-        """End a charge, or a page of `pay_page`, that waits for its payer: Declined once it can't succeed any more, else
-        what it is now, as when it was confirmed a moment ago. Safe to repeat."""
+        """End a charge, or a page of `pay_page`, that waits for its payer: Declined once it can't succeed any more (a
+        charge: as CANCELED), else what it is now, as when it was confirmed a moment ago. Safe to repeat."""
         ...
 
     def refund(self, request: RefundRequest) -> RefundAnswer:

@@ -27,6 +27,7 @@ WARNED_DAYS = 30
 FORGET_AT_ONCE = 50
 Expiry = Literal["good", "soon", "expired"]
 
+
 def add(account_id: UUID, new: NewMethod, actor: Actor) -> PaymentMethod:
     """Add a card; the first one becomes the default, the next the backup. Own transaction; locks the account's row.
 

@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from tollbook.payments.gateway import (
+    CANCELED,
     ActionRequired,
     ChargeAnswer,
     Charged,
@@ -90,7 +91,7 @@ DECLINES = {
         "no_such_card": "The gateway does not know this card.",
     }.items()
 }
-DECLINES["canceled"] = Declined("canceled", "The payment was cancelled before the money moved.")
+DECLINES[CANCELED] = Declined(CANCELED, "The payment was cancelled before the money moved.")
 PAID = "paid:"
 """How names of payment pages begin."""
 REFUND = "refund"

@@ -75,8 +75,8 @@ def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, rea
 def give_up(account: Account, refill_id: UUID, actor: Actor) -> None:
     """A person does not want a refill that is not charged yet: one that waits for their confirmation, or was just decided.
 
-    As engine or portal, in the caller's transaction or its own; audited. The worker asks the gateway first, so what was
-    confirmed a moment ago is credited. Raises NotFound, Conflict when it is too late.
+    As engine or portal, in the caller's transaction or its own; audited. The worker has the gateway cancel the charge, and
+    only then the refill ends: what was confirmed a moment ago is credited. Raises NotFound, Conflict when it is too late.
     """
     with transaction.atomic():
         refill = find(account.id, refill_id)

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import OperationalError, connections
 
 from tollbook.payments import gateway
-from tollbook.payments.gateway import ChargeAnswer, Unknown
+from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Unknown
 from tollbook.refills import decide, health, send, stops
 from tollbook.refills.due import DueWallet, Unfinished, due_wallets, unfinished
-from tollbook.refills.settle import settle
+from tollbook.refills.settle import is_over, settle
 from tollbook.refills.tables import Refill, RefillState
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,8 @@ def step(account_id: UUID, refill_id: UUID) -> bool:
 
     decided: checked again, marked charging, charged, settled; and once more with the backup card, if that is what the
     answer says. Sent already (this process or another died, or the gateway gave no answer): the gateway is asked what
-    became of it; only a charge it has no record of is sent again, under the same key.
+    became of it; only a charge it has no record of is sent again, under the same key. What waits for its card's holder for
+    too long, or was given up, ends when the gateway has cancelled it, and not before.
     """
     refill = Refill.objects.get(account_id=account_id, id=refill_id)
     if refill.state in send.SENT:
@@ -121,6 +122,8 @@ def _resolve(refill: Refill) -> bool:
         return False
     attempt = send.attempt_of(claimed)
     answer = gateway.look_up(attempt.gateway, claimed.account_id, attempt.idempotency_key)
+    if isinstance(answer, ActionRequired) and is_over(claimed):
+        answer = gateway.cancel(attempt.gateway, claimed.account_id, answer.reference or attempt.reference)
     _heard(attempt.gateway, answer)
     if answer is None:
         return _charge(claimed, send.begin_again(claimed.account_id, claimed.id))

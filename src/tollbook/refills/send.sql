@@ -1,9 +1,9 @@
 -- name: charging
--- The guarded step before money moves: of two that would send, one sees a row.
+-- The guarded step before money moves: of two that would send, one sees a row; and of a sender and who gives it up.
 UPDATE refill
 SET state = 'charging', method_id = %(method_id)s, charging_at = clock_timestamp(), asked_at = clock_timestamp(),
     next_ask_at = clock_timestamp() + %(lease)s, outcome = ''
-WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s)
+WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s) AND given_up_at IS NULL
 
 -- name: attempt
 -- The attempt with its key, in the same transaction: there is no charge without its row.

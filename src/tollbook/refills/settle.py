@@ -19,7 +19,7 @@ from tollbook.invoicing.settle import settle as apply
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.written import money
 from tollbook.payments import attempts
-from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
+from tollbook.payments.gateway import CANCELED, ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
 from tollbook.payments.method import backup_of, label, printed
 from tollbook.payments.receive import receive
 from tollbook.payments.tables import PaymentMethod
@@ -45,6 +45,19 @@ def settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, attempt: int
     and settles it, all or nothing. A decline that another card can cure lets the backup card be tried, once.
     """
     return in_transaction(lambda: _settle(account_id, refill_id, answer, attempt))
+
+
+def is_over(refill: Refill) -> bool:
+    """Whether its card's holder is not waited for any longer: somebody gave it up, or the time to confirm it is over.
+
+    That alone ends nothing, for the holder may confirm it at this moment: the gateway has to end the charge.
+    """
+    over_since = _over_since(refill)
+    return over_since is not None and over_since <= datetime.now(UTC)
+
+
+def _over_since(refill: Refill) -> datetime | None:
+    return refill.given_up_at or refill.confirm_by
 
 
 def _settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, number: int | None) -> RefillState:
@@ -95,6 +108,9 @@ def _not_succeeded(refill: Refill, attempt: RefillAttempt, answer: ChargeAnswer)
 
 
 def _declined(refill: Refill, attempt: RefillAttempt, answer: Declined) -> None:
+    if answer.code == CANCELED and is_over(refill):
+        _write(refill, **_ended(*_end_of_waiting(refill)))
+        return
     backup = _backup(refill, attempt, answer)
     if backup is None:
         _write(refill, **_ended(RefillState.DECLINED, answer.message))
@@ -123,20 +139,28 @@ def _backup(refill: Refill, attempt: RefillAttempt, answer: Declined) -> Payment
 
 
 def _wait_for_holder(refill: Refill, answer: ActionRequired) -> None:
-    """Until the card's holder confirms; for so long, and not longer when somebody gave it up."""
-    now = datetime.now(UTC)
-    confirm_by = refill.confirm_by or now + CONFIRM_WITHIN
+    """Until the card's holder confirms, or the gateway has ended it (see `is_over`)."""
+    confirm_by = refill.confirm_by or datetime.now(UTC) + CONFIRM_WITHIN
+    values = {"state": RefillState.ACTION_REQUIRED, "outcome": answer.message[:200], "confirm_by": confirm_by}
+    values["confirm_url"] = answer.url or refill.confirm_url
+    changed = any(getattr(refill, name) != value for name, value in values.items())
+    if changed:
+        _write(refill, **values)
+    _ask_person_to_end(refill)
+    postpone(refill, CONFIRM_PAUSE)
+
+
+def _end_of_waiting(refill: Refill) -> tuple[RefillState, str]:
     if refill.given_up_at is not None:
-        _write(refill, **_ended(RefillState.WITHDRAWN, f"{refill.given_up_by} gave it up."))
-    elif confirm_by <= now:
-        _write(refill, **_ended(RefillState.DECLINED, "Nobody confirmed the payment in time."))
-    else:
-        values = {"state": RefillState.ACTION_REQUIRED, "outcome": answer.message[:200], "confirm_by": confirm_by}
-        values["confirm_url"] = answer.url or refill.confirm_url
-        changed = any(getattr(refill, name) != value for name, value in values.items())
-        if changed:
-            _write(refill, **values)
-        postpone(refill, CONFIRM_PAUSE)
+        return RefillState.WITHDRAWN, f"{refill.given_up_by} gave it up."
+    return RefillState.DECLINED, "Nobody confirmed the payment in time."
+
+
+def _ask_person_to_end(refill: Refill) -> None:
+    """A charge that the gateway does not end within an hour keeps its wallet from every other refill."""
+    over_since = _over_since(refill)
+    if over_since is not None and datetime.now(UTC) - over_since >= PERSON_AFTER:
+        _ask_person(refill, "Nobody waits for this charge any more, and the gateway does not end it. Cancel it there.")
 
 
 def _stay_unknown(refill: Refill, attempt: RefillAttempt, answer: Unknown) -> None:
@@ -146,6 +170,7 @@ def _stay_unknown(refill: Refill, attempt: RefillAttempt, answer: Unknown) -> No
         _write(refill, state=RefillState.UNKNOWN, outcome=answer.message[:200])
     if age >= PERSON_AFTER and refill.needs_person_at is None and refill.state == RefillState.UNKNOWN:
         _ask_person(refill, "The gateway does not say whether this was charged. Look at its dashboard.")
+    _ask_person_to_end(refill)
     postpone(refill, pause_after(refill.asks, age))
 
 

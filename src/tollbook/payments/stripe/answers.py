@@ -11,6 +11,7 @@ from uuid import UUID
 import stripe
 
 from tollbook.payments.gateway import (
+    CANCELED,
     ActionRequired,
     ChargeAnswer,
     Charged,
@@ -87,7 +88,7 @@ def of_intent(intent: Table) -> ChargeAnswer:
     if status == "requires_action":
         return ActionRequired(url=_hosted(intent), reference=intent["id"])
     if status == "canceled":
-        return Declined("canceled", "The payment was cancelled before the money moved.")
+        return Declined(CANCELED, "The payment was cancelled before the money moved.")
     if status == "requires_payment_method" and failure:
         return of_failure(failure, intent["id"])
     return Unknown(f"The gateway has not decided yet: {status.replace('_', ' ')}.")

@@ -67,7 +67,7 @@ def confirm(request: PortalRequest, type_code: str, refill_id: UUID) -> HttpResp
     """Have the gateway prepare its page for the bank's confirmation; the refill's own page then leads there."""
     address = reverse("portal:refill-why", args=[type_code, refill_id])
     refill = person.find(request.account.id, refill_id)
-    if refill.state == RefillState.ACTION_REQUIRED:
+    if refill.state == RefillState.ACTION_REQUIRED and refill.given_up_at is None:
         attempt = attempt_of(refill)
         back = request.build_absolute_uri(address)
         answer = gateway.confirm(attempt.gateway, request.account.id, attempt.reference, back)
@@ -84,7 +84,7 @@ def _of_wallet(account: Account, gauge: Gauge, refill_id: UUID) -> Why:
 
 
 def _consequences(found: Why) -> list[Any]:
-    says = ["Nothing is charged for it, unless you have confirmed it a moment ago: the gateway is asked first."]
+    says = ["Nothing is charged for it, unless you have confirmed it a moment ago: the gateway is told to cancel it."]
     if found.refill.automatic:
         says.append("While the rule is on and the balance is low, a new refill is made; change the rule or the card first.")
     return says

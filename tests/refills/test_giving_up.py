@@ -1,0 +1,177 @@
+"""Refills that wait for their card's holder end when the gateway has ended the charge, and not before."""
+
+import threading
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import ClassVar
+from uuid import UUID
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import override_settings
+
+from tests.gateway import Gateway, running
+from tests.payments.at_stripe import BACK, at_stripe, save_card
+from tests.refills.shop import OWNER, Shop, gateway_is, other
+from tollbook.errors import Conflict
+from tollbook.payments import gateway
+from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Succeeded, Unknown
+from tollbook.payments.simulated import Simulated
+from tollbook.payments.stripe.adapter import Stripe
+from tollbook.refills import decide, health, person, run, send
+from tollbook.refills.settle import settle
+from tollbook.refills.tables import Refill
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[Gateway]:
+    with running(tmp_path) as fake, at_stripe(fake):
+        yield fake
+
+
+class Endless(Simulated):
+    """Has charges that can't be ended, and does not say what became of that."""
+
+    def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
+        return Unknown("No answer.")
+
+
+class ConfirmedMeanwhile(Stripe):
+    """Has a holder who confirms between the question and the end."""
+
+    confirm_now: ClassVar[Callable[[], object]]
+
+    def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
+        type(self).confirm_now()
+        return super().cancel(account_id, reference)
+
+
+def waiting(shop: Shop, token: str = "sim_3184") -> Refill:
+    shop.ready("50.00", token=token, rule=other(automatic=False))
+    run.ask(shop.account, "outbound", Decimal(100), OWNER)
+    shop.run()
+    assert shop.states() == {"action_required": 1}
+    return shop.refill()
+
+
+def waiting_at(fake: Gateway, shop: Shop) -> tuple[Refill, str]:
+    """The same with a card that its holder can confirm; the gateway's name of the charge, too."""
+    card = save_card(fake, shop.id)
+    fake.control(f"cards/{card.token.split(':')[1]}", {"card": "pm_card_authenticationRequired"})
+    run.ask(shop.account, "outbound", Decimal(100), OWNER)
+    shop.run()
+    refill = shop.refill()
+    reference = send.attempt_of(refill).reference
+    answer = gateway.confirm("stripe", shop.id, reference, BACK)
+    assert isinstance(answer, ActionRequired) and answer.url
+    settle(shop.id, refill.id, answer)
+    return refill, reference
+
+
+def test_what_is_given_up_ends_when_the_gateway_has_cancelled_it(shop: Shop) -> None:
+    refill = waiting(shop)
+    person.give_up(shop.account, refill.id, OWNER)
+    assert shop.states() == {"action_required": 1}
+    shop.run()
+    assert (shop.refill().state, shop.refill().outcome) == ("withdrawn", f"{OWNER.name} gave it up.")
+    assert [charge.decline_code for charge in shop.charges()] == ["canceled"]
+
+
+def test_what_nobody_confirms_in_time_ends_when_the_gateway_has_cancelled_it(shop: Shop) -> None:
+    waiting(shop)
+    shop.later(hours=23)
+    shop.run()
+    assert shop.states() == {"action_required": 1}
+    shop.later(hours=2)
+    shop.run()
+    assert (shop.refill().state, shop.refill().outcome) == ("declined", "Nobody confirmed the payment in time.")
+    assert [charge.decline_code for charge in shop.charges()] == ["canceled"]
+
+
+def test_a_holder_can_not_confirm_what_was_given_up(fake: Gateway, shop: Shop) -> None:
+    refill, reference = waiting_at(fake, shop)
+    person.give_up(shop.account, refill.id, OWNER)
+    shop.run()
+    assert shop.states() == {"withdrawn": 1}
+    fake.control(f"authenticate/{reference}", {"agreed": True})
+    assert gateway.charged("stripe", reference).state == "declined"
+    assert [one for one in fake.moved() if one.what == "charge"] == []
+
+
+@pytest.mark.parametrize("ends", ["given up", "expired"])
+def test_a_holder_who_confirmed_a_moment_before_is_charged_and_credited(fake: Gateway, shop: Shop, ends: str) -> None:
+    refill, reference = waiting_at(fake, shop)
+    if ends == "given up":
+        person.give_up(shop.account, refill.id, OWNER)
+    else:
+        shop.later(hours=25)
+    ConfirmedMeanwhile.confirm_now = lambda: fake.control(f"authenticate/{reference}", {"agreed": True})
+    with override_settings(GATEWAYS={"stripe": f"{__name__}.ConfirmedMeanwhile"}):
+        shop.run()
+    assert (shop.states(), shop.balance()) == ({"succeeded": 1}, Decimal(100))
+
+
+def test_what_the_gateway_does_not_end_stays_open_and_waits_for_a_person_in_the_end(shop: Shop) -> None:
+    refill = waiting(shop)
+    person.give_up(shop.account, refill.id, OWNER)
+    with gateway_is(f"{__name__}.Endless"):
+        for _ in range(5):
+            shop.run()
+            health.forget()
+            shop.later(minutes=11)
+        assert (shop.states(), person.waiting()) == ({"action_required": 1}, [])
+        shop.later(minutes=11)
+        shop.run()
+        assert shop.states() == {"action_required": 1}
+        [asked] = person.waiting()
+        assert "Cancel it there" in asked.question
+    health.forget()
+    shop.later(hours=1)
+    shop.run()
+    assert (shop.states(), person.waiting()) == ({"withdrawn": 1}, [])
+
+
+def test_a_success_is_credited_while_the_end_is_awaited(shop: Shop) -> None:
+    refill = waiting(shop)
+    person.give_up(shop.account, refill.id, OWNER)
+    assert settle(shop.id, refill.id, Succeeded("confirmed", Decimal(100), "USD")) == "succeeded"
+    assert shop.balance() == Decimal(150)
+
+
+def test_a_refill_that_is_given_up_while_it_is_being_sent_is_sent_or_given_up_never_both(shop: Shop) -> None:
+    """The sender has read that nobody gave it up, when somebody does."""
+    shop.ready("50.00", rule=other(automatic=False))
+    refill = run.ask(shop.account, "outbound", Decimal(100), OWNER)
+    checked, given_up = threading.Event(), threading.Event()
+
+    def linger(execute, sql, params, many, context):
+        if "state = 'charging'" in sql:
+            checked.set()
+            assert given_up.wait(10)
+        return execute(sql, params, many, context)
+
+    begun = []
+
+    def begin_slowly() -> None:
+        with connection.execute_wrapper(linger):
+            begun.append(send.begin(shop.id, refill.id))
+        connections.close_all()
+
+    sender = threading.Thread(target=begin_slowly)
+    sender.start()
+    assert checked.wait(10)
+    person.give_up(shop.account, refill.id, OWNER)
+    given_up.set()
+    sender.join(10)
+    assert begun == [None]
+    shop.run()
+    assert (shop.states(), shop.charges()) == ({"withdrawn": 1}, [])
+
+
+def test_what_was_sent_can_not_be_given_up(shop: Shop) -> None:
+    shop.ready("50.00")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    with pytest.raises(Conflict):
+        person.give_up(shop.account, refill_id, OWNER)
