@@ -19,6 +19,7 @@ TOLLBOOK_WEBHOOK_HTTP     "on" lets webhooks go to http:// addresses, too
 TOLLBOOK_OPERATOR_*       NAME, LEGAL_NAME, ADDRESS (lines split by |), COUNTRY, TAX_ID, EMAIL, PHONE, ACCENT,
                           PAYMENT_INSTRUCTIONS, LOGO (an SVG file for invoices: shapes only, at most 32 KB)
 TOLLBOOK_LATE_DAYS        how many days late a usage event may be sent (default 35); staff may import older ones
+TOLLBOOK_CHART            a CSV file that names accounts of the books as your own chart does (default: English names)
 TOLLBOOK_ARCHIVE          folder of archived usage (default: archive in the data folder); web, worker and commands need it
 TOLLBOOK_DEMO             "on" in the demo: the simulated gateway is offered, cookies work without TLS
 TOLLBOOK_GATEWAYS         payment gateways offered, comma-separated: simulated, stripe, manual (default: simulated and manual
@@ -228,6 +229,7 @@ REFILL_LIMITS = {"account_month": 2_500_000, "charges_an_hour": 1_000, "money_an
     for name, value in (pair.split("=") for pair in os.environ.get("TOLLBOOK_REFILL_LIMITS", "").split(",") if pair)
 }
 
+CHART = Path(os.environ["TOLLBOOK_CHART"]).absolute() if os.environ.get("TOLLBOOK_CHART") else None
 ARCHIVE = Path(os.environ.get("TOLLBOOK_ARCHIVE") or HOME / "archive").absolute()
 LATE_DAYS = int(os.environ.get("TOLLBOOK_LATE_DAYS", "35"))
 

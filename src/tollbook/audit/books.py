@@ -1,13 +1,11 @@
 """Runs every proof, account by account, each account in one snapshot, while the system goes on working."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from django.db import connection, transaction
 
 from tollbook.accounts.tables import Account
 from tollbook.audit import archived, chain, rules
+from tollbook.postgres.snapshot import snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +31,11 @@ def audit(
         findings += [Finding(account.slug, *fault) for fault in _of_account(account)]
     if accounts is None:
         progress("all accounts")
-        with _snapshot():
+        with snapshot():
             findings += [Finding("all accounts", *fault) for fault in rules.broken(None)]
     return findings
 
 
 def _of_account(account: Account) -> list[tuple[str, str, str]]:
-    with _snapshot():
+    with snapshot():
         return [*rules.broken(account.id), *chain.broken(account.id), *archived.broken(account.id)]
-
-
-@contextmanager
-def _snapshot() -> Iterator[None]:
-    """A transaction that sees one state of the database throughout and changes nothing."""
-    with transaction.atomic(durable=True):
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield

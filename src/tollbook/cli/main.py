@@ -1,6 +1,7 @@
 """Every command with its options: the table of contents of `tollbook`."""
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -257,6 +258,80 @@ def archive(before: datetime, account: str | None, folder: Path | None, dry_run:
     Exit status: 0 done, 1 a month could not be archived.
     """
     run("books.archive", before=before.date(), account=account, folder=folder, dry_run=dry_run)
+
+
+DAY = click.DateTime(["%Y-%m-%d"])
+REPORT_OPTIONS = (
+    click.option("--account", metavar="SLUG", help="Only this account (default: all)."),
+    click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to standard output."),
+)
+
+
+def _report_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in REPORT_OPTIONS:
+        command = option(command)
+    return command
+
+
+@main.group()
+def report() -> None:
+    """What finance reads, as CSV. Days are UTC; see docs/reports.md.
+
+    Exit status: 0 done, 1 done, but the figures disagree with the books (said on standard error), 2 wrong use.
+    """
+
+
+@report.command("credit")
+@click.option("--from", "since", type=DAY, help="The first day (default: of last month).")
+@click.option("--until", type=DAY, help="The last day, included (default: of last month).")
+@click.option("--by-account", is_flag=True, help="A line for each account, too.")
+@_report_options
+def report_credit(
+    since: datetime | None, until: datetime | None, by_account: bool, account: str | None, file: Path | None
+) -> None:
+    """Roll prepaid credit forward: opening + top-ups - usage - refunds - expiries = closing, per credit type.
+
+    \b
+    Example:
+        tollbook report credit --from 2026-11-01 --until 2026-11-30 --to credit.csv
+    """
+    run("reports.credit", since=since, until=until, by_account=by_account, account=account, file=file)
+
+
+@report.command("aging")
+@click.option("--on", "day", type=DAY, help="At the end of this day (default: today).")
+@_report_options
+def report_aging(day: datetime | None, account: str | None, file: Path | None) -> None:
+    """Every invoice on which something was open, by how long it had been due."""
+    run("reports.aging", day=day, account=account, file=file)
+
+
+@report.command("journal")
+@click.option("--from", "since", type=DAY, help="The first day (default: of last month).")
+@click.option("--until", type=DAY, help="The last day, included (default: of last month).")
+@click.option(
+    "--layout",
+    type=click.Choice(["entries", "days", "quickbooks", "xero"]),
+    default="entries",
+    show_default=True,
+    help="Every entry with six places, or one journal a day in cents: plainly, or as a program imports it.",
+)
+@click.option(
+    "--chart",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with code,account,tax: what accounts are called in your own chart (default: TOLLBOOK_CHART).",
+)
+@_report_options
+def report_journal(
+    since: datetime | None, until: datetime | None, layout: str, chart: Path | None, account: str | None, file: Path | None
+) -> None:
+    """Export the journal, under ids that never change, for your accounting program.
+
+    \b
+    Example:
+        tollbook report journal --from 2026-11-01 --until 2026-11-30 --layout xero --chart chart.csv --to november.csv
+    """
+    run("reports.journal", since=since, until=until, layout=layout, chart=chart, account=account, file=file)
 
 
 @main.group()
