@@ -188,6 +188,27 @@ def test_a_person_may_say_that_it_was_not_charged_and_a_late_success_is_honoured
     assert shop.balance() == Decimal(550)
 
 
+@gateway_is("Silent")
+def test_what_a_person_gave_back_is_never_credited_when_the_gateway_tells_of_it_later(shop: Shop, caplog) -> None:
+    refill = unanswered(shop)
+    reference = shop.charges()[0].reference
+    assert person.resolve(shop.account, refill.id, "given_back", reference, "Refunded", SUPPORT) == "withdrawn"
+    late = Succeeded(reference, Decimal(500), "USD")
+    for _ in range(2):
+        assert settle(shop.id, refill.id, late, 1) == "withdrawn"
+    assert (shop.balance(), Payment.objects.count()) == (Decimal(50), 0)
+    [waiting] = person.waiting()
+    assert waiting.question.startswith(f"{reference} was charged; somebody said that it was given back.")
+    assert any(record.levelname == "ERROR" for record in caplog.records)
+    with pytest.raises(Invalid, match="by hand"):
+        person.resolve(shop.account, refill.id, "charged", reference, "It was not", SUPPORT)
+    person.resolve(shop.account, refill.id, "given_back", reference, "Looked again: it is refunded", SUPPORT)
+    settle(shop.id, refill.id, late, 1)
+    assert (person.waiting(), shop.balance()) == ([], Decimal(50))
+    [attempt] = attempts(shop)
+    assert (attempt.state, attempt.reference) == (AttemptState.GIVEN_BACK, reference)
+
+
 def unanswered(shop: Shop, charges: bool = True) -> Refill:
     Silent.charges = charges
     shop.ready("50.00")

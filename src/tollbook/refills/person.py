@@ -50,8 +50,9 @@ def check(refill: Refill, verdict: str, reference: str, reason: str) -> None:
 def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, reason: str, actor: Actor) -> RefillState:
     """Settle a waiting refill by what a person saw; answers its state. Own transactions; audited.
 
-    charged: credited as if the gateway had said so under `reference`, once. not_charged, given_back: nothing is credited
-    and the refill ends; a charge that is told of later all the same is honoured. Raises NotFound, Forbidden for the system,
+    charged: credited as if the gateway had said so under `reference`, once. not_charged: nothing is credited and the refill
+    ends; a charge that is told of later all the same is honoured. given_back: the same, but what is told of that charge
+    later is never credited; it waits for a person again. Raises NotFound, Forbidden for the system,
     and what `check` raises.
     """
     if actor.kind == SYSTEM.kind:
@@ -62,7 +63,7 @@ def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, rea
     if verdict == "charged":
         settle(account.id, refill.id, Succeeded(reference, refill.amount, refill.currency))
     with transaction.atomic():
-        state = _close(refill, verdict, actor)
+        state = _close(refill, verdict, reference, actor)
         after = {"verdict": verdict, "reference": reference, "state": state.value}
         told = {"state": refill.state, "question": refill.question}
         note(
@@ -101,6 +102,8 @@ def _check_charged(refill: Refill, reference: str) -> None:
         raise Invalid("This refill is credited already; a second charge is given back at the gateway.", field="verdict")
     if not 1 <= len(reference) <= 120:
         raise Invalid("Write the charge's name from the dashboard, up to 120 characters.", field="reference")
+    if attempt_of(refill).state == AttemptState.GIVEN_BACK:
+        raise Invalid("Somebody said that this money was given back; credit is added by hand now.", field="verdict")
     alarmed = refill.question.startswith(f"{reference}: ")
     if alarmed:
         raise Invalid(
@@ -108,7 +111,7 @@ def _check_charged(refill: Refill, reference: str) -> None:
         )
 
 
-def _close(refill: Refill, verdict: str, actor: Actor) -> RefillState:
+def _close(refill: Refill, verdict: str, reference: str, actor: Actor) -> RefillState:
     """Nothing waits any more; what is still open was not charged."""
     mine = Refill.objects.filter(account_id=refill.account_id, id=refill.id)
     mine.update(needs_person_at=None)
@@ -116,12 +119,15 @@ def _close(refill: Refill, verdict: str, actor: Actor) -> RefillState:
         outcome = f"{actor.name} looked: {'not charged' if verdict == 'not_charged' else 'given back'}."
         values = {"state": RefillState.WITHDRAWN, "outcome": outcome[:200], "finished_at": datetime.now(UTC)}
         if mine.filter(state__in=OPEN_STATES).update(**values, next_ask_at=None):
-            _close_attempt(refill, verdict)
+            _close_attempt(refill, verdict, reference)
     return RefillState(mine.get().state)
 
 
-def _close_attempt(refill: Refill, verdict: str) -> None:
-    attempt = attempt_of(refill)
-    state = AttemptState.NEVER_RECEIVED if verdict == "not_charged" else attempt.state
+def _close_attempt(refill: Refill, verdict: str, reference: str) -> None:
+    attempt, now = attempt_of(refill), datetime.now(UTC)
     mine = RefillAttempt.objects.filter(account_id=refill.account_id, refill_id=refill.id, attempt=attempt.attempt)
-    mine.filter(answered_at__isnull=True).update(state=state, answered_at=datetime.now(UTC))
+    if verdict == "given_back":
+        known = reference[:120] or attempt.reference
+        mine.update(state=AttemptState.GIVEN_BACK, reference=known, answered_at=now)
+    else:
+        mine.filter(answered_at__isnull=True).update(state=AttemptState.NEVER_RECEIVED, answered_at=now)

@@ -75,8 +75,10 @@ def _settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, number: int
 
 
 def _take_down(attempt: RefillAttempt, answer: ChargeAnswer) -> None:
-    """What the gateway said stands with the attempt. A success stands for ever, and not knowing hides no other answer."""
-    if attempt.state == AttemptState.SUCCEEDED or (isinstance(answer, Unknown) and attempt.answered_at is not None):
+    """What the gateway said stands with the attempt. A success stands for ever, as does what a person gave back, and not
+    knowing hides no other answer."""
+    is_final = attempt.state in (AttemptState.SUCCEEDED, AttemptState.GIVEN_BACK)
+    if is_final or (isinstance(answer, Unknown) and attempt.answered_at is not None):
         return
     values: dict[str, Any] = {"answered_at": datetime.now(UTC)}
     match answer:
@@ -177,6 +179,9 @@ def _stay_unknown(refill: Refill, attempt: RefillAttempt, answer: Unknown) -> No
 def _succeeded(refill: Refill, attempt: RefillAttempt, wallet: Locked, answer: Succeeded) -> None:
     if (answer.amount, answer.currency) != (refill.amount, refill.currency):
         _alarm(refill, answer)
+    elif attempt.state == AttemptState.GIVEN_BACK:
+        log.error("refill %s: charge %s is said to be given back, and succeeded", refill.id, answer.reference)
+        _ask_person(refill, f"{answer.reference} was charged; somebody said that it was given back. Nothing was credited.")
     elif refill.state != RefillState.SUCCEEDED:
         _credit(refill, attempt, wallet, answer)
     elif refill.charge_reference != answer.reference:

@@ -132,6 +132,7 @@ class AttemptState(models.TextChoices):
     DECLINED = "declined", "Declined"
     ACTION_REQUIRED = "action_required", "Waits for the card's holder"
     NEVER_RECEIVED = "never_received", "Never reached the gateway"
+    GIVEN_BACK = "given_back", "Given back at the gateway"
 
 
 class RefillAttempt(models.Model):

@@ -91,9 +91,10 @@ def test_a_confirmation_is_offered_and_can_be_given_up(them: People) -> None:
     client.post(f"{page}confirm/")
     Refill.objects.filter(id=refill.id).update(confirm_url="https://gateway.example/confirm")
     assert 'href="https://gateway.example/confirm"' in text(client, page)
-    assert "the gateway is asked first" in words(text(client, f"{page}give-up/"))
+    assert "the gateway is told to cancel it" in words(text(client, f"{page}give-up/"))
     assert client.post(f"{page}give-up/").status_code == 302
-    assert "It is given up" in words(text(client, page))
+    shown = text(client, page)
+    assert "It is given up" in words(shown) and "https://gateway.example/confirm" not in shown
     run.run_due()
     assert Refill.objects.get(id=refill.id).state == "withdrawn"
     assert client.post(f"{page}give-up/").status_code == 302
