@@ -35,7 +35,7 @@ from tollbook.wallets.wallet import Locked, lock
 SQL = load(__file__)
 
 NEVER_ARRIVED_AFTER = timedelta(hours=1)
-"""How long after sending a gateway's "no such charge" is taken for final, when the charge is not to be sent again."""
+"""How long after the last sending a gateway's "no such charge" is taken for final, when it is not to be sent again."""
 
 KEY_MARGIN = timedelta(hours=1)
 """A key is not sent again in the last hour in which the gateway says that it remembers it."""
@@ -65,8 +65,9 @@ def begin_again(account_id: UUID, refill_id: UUID) -> Charge | None:
     """The same for a charge the gateway has no record of: send it again under the same key, if it still holds and while
     the gateway remembers keys for sure.
 
-    If it does not hold, it stays open while it could still arrive (`NEVER_ARRIVED_AFTER`), and is then withdrawn. A key
-    that may be forgotten is never sent again: the refill ends, and a wallet that is still due gets a new one.
+    If it does not hold, it stays open while what was sent last could still arrive (`NEVER_ARRIVED_AFTER`), and is then
+    withdrawn. A key that may be forgotten, counted from when it was sent first, is never sent again: the refill ends, and a
+    wallet that is still due gets a new one.
     """
     return in_transaction(lambda: _begin_again(account_id, refill_id))
 
@@ -122,18 +123,19 @@ def _begin_again(account_id: UUID, refill_id: UUID) -> Charge | None:
     if refill.state not in SENT:
         return None
     attempt = attempt_of(refill)
-    card, waited = card_of(attempt), refill.asked_at - attempt.first_sent_at
+    card = card_of(attempt)
+    since_first, since_last = refill.asked_at - attempt.first_sent_at, refill.asked_at - attempt.sent_at
     _, problem = _checked(account, refill, wallet, card)
     if card.removed_at is not None:
         problem = Stop("card_removed", "The card was removed.")
-    if waited >= gateway.remembers(card.gateway) - KEY_MARGIN:
+    if since_first >= gateway.remembers(card.gateway) - KEY_MARGIN:
         problem = Stop("key_too_old", "It is too long ago to send it again.")
     if problem is None:
         return _charging_again(refill, wallet, card, attempt)
-    if waited > NEVER_ARRIVED_AFTER:
+    if since_last > NEVER_ARRIVED_AFTER:
         _withdraw(refill, SENT, f"The gateway never received the charge. {problem.reason}")
     else:
-        postpone(refill, pause_after(refill.asks, waited))
+        postpone(refill, pause_after(refill.asks, since_first))
     return None
 
 
