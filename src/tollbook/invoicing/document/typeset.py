@@ -58,7 +58,7 @@ def _compile(content: dict[str, Any], issued_on: date) -> bytes:
     return typst.compile(
         str(_TEMPLATE),
         root=str(_HERE),
-        font_paths=_fonts(),
+        font_paths=fonts(),
         ignore_system_fonts=True,
         package_path=str(_HERE / "none"),
         package_cache_path=str(_HERE / "none"),
@@ -70,7 +70,8 @@ def _compile(content: dict[str, Any], issued_on: date) -> bytes:
 
 
 @cache
-def _fonts() -> typst.Fonts:
+def fonts() -> typst.Fonts:
+    """The typefaces of documents and no others, read once in a process."""
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_HERE / "fonts")])
 
 
