@@ -69,9 +69,9 @@ class Shop:
         wallet = self.wallet(type_code)
         return wallet.paid + wallet.granted
 
-    def card(self, token: str = "sim_4242") -> PaymentMethod:
+    def card(self, token: str = "sim_4242", fingerprint: str = "", expires_year: int = 2040) -> PaymentMethod:
         card = CARDS[token]
-        new = method.NewMethod("simulated", token, card.brand, card.last4, 12, 2040)
+        new = method.NewMethod("simulated", token, card.brand, card.last4, 12, expires_year, fingerprint)
         added = method.add(self.id, new, OWNER)
         method.make_default(self.id, added.id, OWNER)
         return added

@@ -56,6 +56,16 @@ def test_a_backup_that_declines_too_ends_the_refill(shop: Shop) -> None:
     assert shop.refill().outcome == "The bank declined the card."
 
 
+def test_the_same_number_under_another_token_is_no_backup(shop: Shop) -> None:
+    shop.ready("10.00")
+    default = shop.card("sim_9995", "one-number")
+    backup = shop.card("sim_4444", "one-number", expires_year=2045)
+    method.make_default(shop.id, default.id, OWNER)
+    method.make_backup(shop.id, backup.id, OWNER)
+    shop.run()
+    assert (shop.states(), len(shop.charges())) == ({"declined": 1}, 1)
+
+
 def test_a_decline_that_no_other_card_cures_is_not_taken_to_the_backup(shop: Shop) -> None:
     with_backup(shop, "sim_4242", "sim_4444")
     refill_id = decide.decide(shop.id, "outbound")

@@ -141,6 +141,40 @@ def test_a_card_removed_and_added_again_keeps_its_record(shop: Shop) -> None:
     assert len(shop.charges()) == 4
 
 
+def test_a_number_keeps_its_record_under_another_token(shop: Shop) -> None:
+    """Whoever saves the same card again gets no further tries for it."""
+    shop.credit("20.00")
+    shop.use("1.00")
+    shop.card("sim_0002", "one-number")
+    shop.rule()
+    for _ in range(3):
+        shop.run()
+        shop.later(hours=2)
+    method.remove(shop.id, method.default_of(shop.id).id, OWNER)
+    shop.card("sim_9995", "one-number")
+    for _ in range(3):
+        shop.run()
+        shop.later(hours=2)
+    assert (len(shop.charges()), shop.stop().code) == (4, "card_failures")
+
+
+def test_a_number_that_was_refused_for_good_is_not_tried_under_another_token_until_it_is_renewed(shop: Shop) -> None:
+    shop.credit("20.00")
+    shop.use("1.00")
+    shop.card("sim_9979", "one-number")
+    shop.rule()
+    shop.run()
+    method.remove(shop.id, method.default_of(shop.id).id, OWNER)
+    again = shop.card("sim_4242", "one-number")
+    shop.later(hours=2)
+    shop.run(2)
+    assert (len(shop.charges()), shop.stop().code) == (1, "card_refused")
+    method.remove(shop.id, again.id, OWNER)
+    shop.card("sim_4444", "one-number", expires_year=2045)
+    shop.run()
+    assert shop.states() == {"declined": 1, "succeeded": 1}
+
+
 def test_a_lost_answer_is_resolved_by_asking_never_by_charging_again(shop: Shop) -> None:
     shop.ready("50.00", token="sim_0408")
     shop.run()

@@ -192,6 +192,19 @@ def expiring(today: date, days: int = WARNED_DAYS) -> list[PaymentMethod]:
     return [method for method in found.order_by("account_id", "id") if expires_on(method) <= soon]
 
 
+def tokens_of(card: PaymentMethod, *, same_expiry: bool = False) -> list[str]:
+    """Every token under which this card's gateway knows the same number for the account, those of removed cards too.
+
+    With `same_expiry`, without the cards that it replaced. As engine or portal; reads only.
+    """
+    if not card.fingerprint:
+        return [card.token]
+    same = PaymentMethod.objects.filter(account_id=card.account_id, gateway=card.gateway, fingerprint=card.fingerprint)
+    if same_expiry:
+        same = same.filter(expires_month=card.expires_month, expires_year=card.expires_year)
+    return [card.token, *same.exclude(token=card.token).values_list("token", flat=True)]
+
+
 def label(method: PaymentMethod) -> str:
     """`Visa •• 4242`."""
     return f"{method.brand} •• {method.last4}"

@@ -17,7 +17,7 @@ from tollbook.accounts.account import by_id
 from tollbook.accounts.tables import Account
 from tollbook.payments import attempts, gateway
 from tollbook.payments.gateway import ChargeRequest
-from tollbook.payments.method import default_of
+from tollbook.payments.method import default_of, tokens_of
 from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
 from tollbook.postgres.named import load
@@ -265,7 +265,8 @@ def _end(refill: Refill, name: str, states: tuple[RefillState, ...], outcome: st
 def _lock_card(card: PaymentMethod) -> None:
     """Charges of one card begin one after another, so that its attempts are counted exactly."""
     cards = PaymentMethod.objects.select_for_update(no_key=True)
-    list(cards.filter(account_id=card.account_id, gateway=card.gateway, token=card.token).order_by("id"))
+    same = {"account_id": card.account_id, "gateway": card.gateway, "token__in": tokens_of(card)}
+    list(cards.filter(**same).order_by("id"))
 
 
 def _find(account_id: UUID, refill_id: UUID) -> Refill:

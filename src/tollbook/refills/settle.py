@@ -20,7 +20,7 @@ from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.written import money
 from tollbook.payments import attempts
 from tollbook.payments.gateway import CANCELED, ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
-from tollbook.payments.method import backup_of, label, printed
+from tollbook.payments.method import backup_of, label, printed, tokens_of
 from tollbook.payments.receive import receive
 from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
@@ -136,8 +136,9 @@ def _backup(refill: Refill, attempt: RefillAttempt, answer: Declined) -> Payment
     if attempt.attempt > 1 or not answer.curable_by_other_card or refill.given_up_at is not None:
         return None
     backup = backup_of(refill.account_id)
-    is_other = backup is not None and (backup.gateway, backup.token) != (attempt.gateway, attempt.token)
-    return backup if is_other else None
+    if backup is None or (backup.gateway == attempt.gateway and attempt.token in tokens_of(backup)):
+        return None
+    return backup
 
 
 def _wait_for_holder(refill: Refill, answer: ActionRequired) -> None:
