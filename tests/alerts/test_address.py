@@ -46,7 +46,7 @@ def test_addresses_that_are_not_public_are_refused(text: str, monkeypatch: pytes
         parse(f"https://{host}/")
     answered(monkeypatch, text)
     with pytest.raises(NotAllowed):
-        resolve(parse("https://hooks.example/"))
+        resolve(parse("https://hooks.example/"), 5)
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ def test_addresses_that_are_not_public_are_refused(text: str, monkeypatch: pytes
 )
 def test_other_ways_to_write_this_machine_are_refused(host: str) -> None:
     with pytest.raises((NotAllowed, NotFoundByName)):
-        resolve(parse(f"https://{host}/"))
+        resolve(parse(f"https://{host}/"), 5)
 
 
 def test_one_private_answer_among_public_ones_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for answers in (["8.8.8.8", "10.0.0.1"], ["2606:4700::1", "::ffff:10.0.0.1"], ["fe80::1%eth0"]):
         answered(monkeypatch, *answers)
         with pytest.raises(NotAllowed):
-            resolve(parse("https://hooks.example/"))
+            resolve(parse("https://hooks.example/"), 5)
     answered(monkeypatch, "8.8.8.8", "2606:4700::1")
-    assert resolve(parse("https://hooks.example/")) == "8.8.8.8"
+    assert resolve(parse("https://hooks.example/"), 5) == "8.8.8.8"
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
@@ -108,4 +108,4 @@ def test_a_name_that_means_nothing_now_is_tried_later(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
     with pytest.raises(NotFoundByName):
-        resolve(parse("https://hooks.example/"))
+        resolve(parse("https://hooks.example/"), 5)

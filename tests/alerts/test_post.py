@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 import time
 from typing import Any
 
@@ -86,6 +87,23 @@ def test_an_answer_that_never_ends_is_cut_off_in_time(receiver: Receiver, monkey
     monkeypatch.setattr(post, "SECONDS", 0.6)
     receiver.act = drip
     answer = post.post(receiver.address, b"{}", {})
+    assert answer.status is None and "No answer within" in answer.outcome
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post, "SECONDS", 0.3)
+    end, slow = threading.Event(), []
+
+    def silent(*rest: Any, **more: Any) -> list[tuple]:
+        slow.append(end.wait(10))
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    answer = post.post("http://hooks.example/hook", b"{}", {})
+    assert slow == [], "it still looks the name up"
+    end.set()
     assert answer.status is None and "No answer within" in answer.outcome
 
 

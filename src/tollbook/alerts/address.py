@@ -8,6 +8,8 @@ name that answers differently a moment later (DNS rebinding) changes nothing. Ne
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from queue import Empty, SimpleQueue
+from threading import Thread
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -82,19 +84,36 @@ def parse(url: str) -> Target:
     return Target(parts.scheme, host, port, path)
 
 
-def resolve(target: Target) -> str:
+def resolve(target: Target, seconds: float) -> str:
     """The one address to connect to, looked up now. All that the name stands for must be allowed. Raises NotAllowed,
-    NotFoundByName."""
-    try:
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    except (OSError, UnicodeError):
-        raise NotFoundByName(f"There is no address for {target.host}.") from None
-    addresses = [str(entry[4][0]) for entry in found]
+    NotFoundByName, and TimeoutError after so many seconds."""
+    addresses = _looked_up(target, seconds)
     for text in addresses:
         _check(ip_address(text.partition("%")[0]))
     if not addresses:
         raise NotFoundByName(f"There is no address for {target.host}.")
     return addresses[0]
+
+
+def _looked_up(target: Target, seconds: float) -> list[str]:
+    """In a thread of its own, which is left behind when it takes too long: the system's resolver knows no deadline."""
+    answers: SimpleQueue[list[str] | None] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            answers.put([str(entry[4][0]) for entry in found])
+        except (OSError, UnicodeError):
+            answers.put(None)
+
+    Thread(target=look_up, name="webhook-address", daemon=True).start()
+    try:
+        addresses = answers.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError from None
+    if addresses is None:
+        raise NotFoundByName(f"There is no address for {target.host}.")
+    return addresses
 
 
 def is_allowed(address: IP) -> bool:

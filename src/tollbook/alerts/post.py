@@ -50,7 +50,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     started = time.monotonic()
     try:
         target = address.parse(url)
-        answer = _exchanged(target, address.resolve(target), body, headers, started + SECONDS)
+        answer = _exchanged(target, address.resolve(target, SECONDS), body, headers, started + SECONDS)
     except address.NotAllowed as refusal:
         answer = Answer(None, refusal.message)
     except address.NotFoundByName as missing:
