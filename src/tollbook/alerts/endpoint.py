@@ -1,7 +1,8 @@
 """Webhook endpoints: add, change, rotate the secret, switch off and on, remove.
 
 A secret is shown once, by whoever adds the endpoint or rotates it. After a rotation the one before stays valid for
-`BOTH_VALID`: messages carry a signature by each, so that a receiver may change over at any moment in between.
+`BOTH_VALID`, however often it is rotated meanwhile: messages carry a signature by each valid one, so that a receiver may
+change over at any moment in between.
 """
 
 from collections.abc import Collection
@@ -19,6 +20,8 @@ from tollbook.postgres.ids import new_id
 
 BOTH_VALID = timedelta(hours=24)
 MOST_ENDPOINTS = 10
+MOST_SECRETS = 6
+"""Valid at once, the present one included: each is one more signature in the header of every message."""
 
 
 def check(account_id: UUID, url: str, wanted: Collection[str], id: UUID | None = None) -> None:
@@ -93,12 +96,16 @@ def rotate(account_id: UUID, id: UUID, generation: int, actor: Actor) -> tuple[E
         endpoint = _locked(account_id, id)
         if endpoint.generation != generation:
             raise Conflict("The secret was rotated meanwhile, and shown then. Rotate it again if it was lost.")
-        shown = secret.of(account_id, id, generation + 1)
+        shown, now = secret.of(account_id, id, generation + 1), datetime.now(UTC)
+        earlier = _valid_before(endpoint, now)
+        if len(earlier) + 2 > MOST_SECRETS:
+            raise Conflict(f"{MOST_SECRETS} secrets are valid now. Rotate it again when the oldest has ended.")
         _write(
             endpoint,
             generation=generation + 1,
             fingerprint=secret.fingerprint(shown),
-            previous_until_at=datetime.now(UTC) + BOTH_VALID,
+            previous_until_at=now + BOTH_VALID,
+            earlier=[[number, until.isoformat()] for number, until in earlier],
         )
         note(account_id, actor, "endpoint.rotate", _target(endpoint), after={"secret": f"number {generation + 1}"})
     return endpoint, shown
@@ -147,8 +154,13 @@ def known(account_id: UUID, id: UUID) -> Endpoint:
 
 
 def wanting(account_id: UUID, kind: str) -> list[Endpoint]:
-    """The endpoints that are on and want this kind."""
-    return [one for one in present(account_id).filter(is_on=True) if kind in kinds.listed(account_id, one.kinds)]
+    """The endpoints that want this kind, those that are switched off included."""
+    return [one for one in present(account_id) if gets(one, kind)]
+
+
+def gets(endpoint: Endpoint, kind: str) -> bool:
+    """Whether this kind was chosen for the endpoint; a test is sent to any."""
+    return kind == kinds.TEST or kind in kinds.listed(endpoint.account_id, endpoint.kinds)
 
 
 def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
@@ -156,9 +168,16 @@ def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
     own = secret.of(endpoint.account_id, endpoint.id, endpoint.generation)
     if secret.fingerprint(own) != endpoint.fingerprint:
         return []
-    if endpoint.previous_until_at is None or endpoint.previous_until_at <= now:
-        return [own]
-    return [own, secret.of(endpoint.account_id, endpoint.id, endpoint.generation - 1)]
+    before = [secret.of(endpoint.account_id, endpoint.id, number) for number, _ in _valid_before(endpoint, now)]
+    return [own, *before]
+
+
+def _valid_before(endpoint: Endpoint, now: datetime) -> list[tuple[int, datetime]]:
+    """The generations before the present one whose secret is still valid, the newest first, and until when."""
+    retired = [(number, datetime.fromisoformat(until)) for number, until in endpoint.earlier]
+    if endpoint.previous_until_at is not None:
+        retired.insert(0, (endpoint.generation - 1, endpoint.previous_until_at))
+    return [(number, until) for number, until in retired if until > now]
 
 
 def _by_webhook(account_id: UUID, wanted: Collection[str]) -> list[str]:

@@ -48,20 +48,26 @@ def of_account(account: Account) -> list[Told]:
     told = [_user(user, by_user.get(user.id)) for user in users]
     others = [_address(row) for row in rows if row.user_id is None]
     usual_of_billing = Told(account.billing_email, BILLING_ADDRESS_GETS, True, tuple(kinds.OF_ACCOUNTS))
-    return told + _with_usual(others, usual_of_billing, {one.address.lower() for one in told})
+    return told + _with_usual(others, usual_of_billing, _taken(account.id))
 
 
 def of_operator() -> list[Told]:
     """The addresses that get mail about the operator's matters; its own address without anybody's choice."""
     rows = [_address(row) for row in Recipient.objects.filter(account_id=OPERATOR_ID)]
     everything = tuple(kinds.OF_OPERATOR)
-    return _with_usual(rows, Told(settings.OPERATOR["email"], everything, True, everything), set())
+    return _with_usual(rows, Told(settings.OPERATOR["email"], everything, True, everything), _taken(OPERATOR_ID))
 
 
 def addresses(account: Account | None, kind: str) -> list[str]:
     """Who gets mail about this kind now, each address once; of the operator without an account."""
     told = of_account(account) if account else of_operator()
     return list({one.address.lower(): one.address for one in told if kind in one.kinds}.values())
+
+
+def still_gets(account: Account | None, kind: str, address: str) -> bool:
+    """Whether this address gets mail about this kind now: asked once more when mail is sent, which may be days after it was
+    addressed."""
+    return address.lower() in {one.lower() for one in addresses(account, kind)}
 
 
 def choose(
@@ -84,14 +90,16 @@ def choose_address(
     account_id: UUID, address: str, wanted: Collection[str], actor: Actor, offered: Collection[str] | None = None
 ) -> None:
     """Let an additional address get mail about these kinds; those not among `offered` stay as they are. Own transaction or
-    the caller's; audited. Raises Invalid, and Conflict when the address is a user's, whose own choice counts."""
+    the caller's; audited. Raises Invalid, and Conflict when the address is a user's, whose own choice counts, or was one's
+    who was removed."""
     address = address.strip()
     try:
         validate_email(address)
     except ValidationError:
         raise Invalid("Write an email address, such as billing@example.com.", field="address") from None
-    if User.objects.filter(account_id=account_id, email__iexact=address, is_active=True).exists():
-        raise Conflict("This is a user of the account; choose what they get in their own row.", field="address")
+    if (is_active := _taken(account_id).get(address.lower())) is not None:
+        said = "; choose what they get in their own row." if is_active else " who was removed, and gets nothing more."
+        raise Conflict(f"This is a user{said}", field="address")
     others = Recipient.objects.filter(account_id=account_id, user_id__isnull=True).exclude(kinds=[])
     others = others.exclude(address__iexact=address)
     if others.count() >= MOST_ADDRESSES:
@@ -148,18 +156,31 @@ def _address(row: Recipient) -> Told:
     return Told(row.address, tuple(kinds.listed(row.account_id, row.kinds)), False, may_get, row.id)
 
 
-def _with_usual(chosen: list[Told], usual: Told, taken: set[str]) -> list[Told]:
+def _taken(account_id: UUID) -> dict[str, bool]:
+    """Addresses, in small letters, that no choice for an additional address counts for, and whether their user is active:
+    the users' own, and those of removed ones, who must not go on reading by mail. But the account's billing address is what
+    the account says it is, whoever had it. Staff have no row of their own, so only those removed are taken."""
+    staff = account_id == OPERATOR_ID
+    users = User.objects.filter(account_id=None if staff else account_id)
+    taken = {email.lower(): active for email, active in users.values_list("email", "is_active") if not (staff and active)}
+    billing = Account.objects.filter(id=account_id).values_list("billing_email", flat=True).first() or ""
+    if taken.get(billing.lower()) is False:
+        del taken[billing.lower()]
+    return taken
+
+
+def _with_usual(chosen: list[Told], usual: Told, taken: Collection[str]) -> list[Told]:
     """The chosen addresses that get anything, and before them the one that is told without a choice."""
-    known = taken | {one.address.lower() for one in chosen}
-    kept = (one for one in chosen if one.address.lower() not in taken and one.kinds)
-    told = sorted(kept, key=lambda one: one.address)
+    free = [one for one in chosen if one.address.lower() not in taken]
+    known = {*taken, *(one.address.lower() for one in free)}
+    told = sorted((one for one in free if one.kinds), key=lambda one: one.address)
     return told if not usual.address or usual.address.lower() in known else [usual, *told]
 
 
 def _store(account_id: UUID, address: str, wanted: list[str], actor: Actor, user_id: UUID | None) -> None:
     values = {"kinds": wanted, "set_by": actor.name, "set_at": datetime.now(UTC)}
     mine = Recipient.objects.filter(account_id=account_id)
-    mine = mine.filter(user_id=user_id) if user_id else mine.filter(address__iexact=address)
+    mine = mine.filter(user_id=user_id) if user_id else mine.filter(user_id__isnull=True, address__iexact=address)
     try:
         with transaction.atomic():
             before = mine.first()

@@ -107,7 +107,8 @@ class DeliveryAttempt(models.Model):
 
 class Endpoint(models.Model):
     """Where webhooks go. Its secret is derived, never stored: `generation` says which one, `fingerprint` how it begins
-    when hashed; the one before is valid until `previous_until_at`."""
+    when hashed; the one before is valid until `previous_until_at`, and those before it as `earlier` says: pairs of a
+    generation and the instant until which it is valid."""
 
     pk = models.CompositePrimaryKey("account_id", "id")
     account_id = models.UUIDField()
@@ -118,6 +119,7 @@ class Endpoint(models.Model):
     generation = models.PositiveIntegerField(default=1)
     fingerprint = models.CharField(max_length=16)
     previous_until_at = models.DateTimeField(null=True)
+    earlier = models.JSONField(default=list)
     is_on = models.BooleanField(default=True)
     off_reason = models.CharField(max_length=300, blank=True)
     succeeded_at = models.DateTimeField(null=True)
@@ -130,7 +132,9 @@ class Endpoint(models.Model):
 
 
 class Recipient(models.Model):
-    """Which kinds one address gets by mail: a user's own (`user_id`), or an additional one. No row: the usual ones."""
+    """Which kinds one address gets by mail: a user's own (`user_id`), or an additional one. No row: the usual ones.
+
+    A user's row is known by its user; its `address` only says what the user's was when they first chose."""
 
     pk = models.CompositePrimaryKey("account_id", "id")
     account_id = models.UUIDField()
@@ -144,7 +148,9 @@ class Recipient(models.Model):
     class Meta:
         db_table = "alert_recipient"
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "address"], name="one_choice_per_address"),
+            models.UniqueConstraint(
+                fields=["account_id", "address"], condition=models.Q(user_id__isnull=True), name="one_choice_per_address"
+            ),
             models.UniqueConstraint(fields=["account_id", "user_id"], name="one_choice_per_user"),
         ]
 
