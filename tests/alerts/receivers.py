@@ -1,5 +1,6 @@
 """Somebody's web server that takes webhooks, and a mail server, both on this machine and real."""
 
+import asyncio
 import ssl
 import threading
 import time
@@ -101,11 +102,12 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
 @dataclass
 class MailServer:
     """A mail server that takes everything but the addresses, or the steps, that `refuses` names with the answer it shall
-    give; and anybody but who gives a password, none of which it knows."""
+    give; and anybody but who gives a password, none of which it knows. It thinks about each message for `seconds`."""
 
     port: int
     messages: list[tuple[str, EmailMessage]] = field(default_factory=list)
     refuses: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
         if "MAIL" not in self.refuses:
@@ -119,6 +121,7 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        await asyncio.sleep(self.seconds)
         if "DATA" in self.refuses:
             return self.refuses["DATA"]
         message = message_from_bytes(envelope.content, policy=policy.default)  # type: ignore[arg-type]

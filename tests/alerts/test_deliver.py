@@ -16,12 +16,13 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.alerts.conftest import Told
 from tests.alerts.receivers import MailServer, Receiver, receiving
+from tests.people import grant, person
 from tests.refills.shop import OWNER
 from tests.together import together
 from tollbook.accounts.audit import OPERATOR_ID
-from tollbook.accounts.tables import Account, AuditEntry
-from tollbook.alerts import deliver, endpoint, log, mail, people
-from tollbook.alerts.tables import DeliveryAttempt
+from tollbook.accounts.tables import Account, AuditEntry, Level, User
+from tollbook.alerts import deliver, endpoint, log, mail, people, post
+from tollbook.alerts.tables import Delivery, DeliveryAttempt, Recipient
 from tollbook.errors import Conflict, Invalid
 
 HERE = {
@@ -76,6 +77,22 @@ def test_after_a_rotation_both_secrets_are_valid_for_a_day(told: Told, receiver:
         verified(first, receiver)
     with pytest.raises(Conflict):
         endpoint.rotate(told.id, made.id, 1, OWNER)
+
+
+def test_each_secret_stays_valid_for_a_day_however_often_it_is_rotated(told: Told, receiver: Receiver) -> None:
+    made, first = told.hook(receiver.address)
+    _, second = endpoint.rotate(told.id, made.id, 1, OWNER)
+    _, third = endpoint.rotate(told.id, made.id, 2, OWNER)
+    fall(told)
+    told.send()
+    assert verified(first, receiver) == verified(second, receiver) == verified(third, receiver)
+    now, rotated = datetime.now(UTC), endpoint.find(told.id, made.id)
+    for hours, valid in ((23, 3), (25, 1)):
+        assert len(endpoint.secrets_of(rotated, now + timedelta(hours=hours))) == valid
+    for number in range(3, endpoint.MOST_SECRETS):
+        endpoint.rotate(told.id, made.id, number, OWNER)
+    with pytest.raises(Conflict):
+        endpoint.rotate(told.id, made.id, endpoint.MOST_SECRETS, OWNER)
 
 
 def test_a_secret_stands_nowhere_in_the_database_nor_in_the_trail(told: Told, receiver: Receiver) -> None:
@@ -184,6 +201,89 @@ def test_a_delivery_is_sent_again_by_hand_under_the_same_id(told: Told, receiver
     endpoint.switch(told.id, made.id, False, OWNER)
     with pytest.raises(Conflict):
         log.send_again(told.id, delivery.id, OWNER)
+
+
+def test_what_happens_while_an_endpoint_is_off_is_sent_from_the_log_when_somebody_asks(
+    told: Told, receiver: Receiver
+) -> None:
+    made, secret = told.hook(receiver.address)
+    endpoint.switch(told.id, made.id, False, OWNER)
+    for _ in range(3):
+        fall(told)
+    told.send()
+    assert receiver.received == [] and log.missed(told.id, made.id) == 3
+    assert {(one.state, one.outcome) for one in told.deliveries(channel="webhook")} == {
+        ("failed", "The endpoint was switched off."),
+    }
+    with pytest.raises(Conflict):
+        log.send_missed(told.id, made.id, OWNER)
+    endpoint.switch(told.id, made.id, True, OWNER)
+    assert log.send_missed(told.id, made.id, OWNER, hidden=["wallet.low"]) == 0
+    assert log.send_missed(told.id, made.id, OWNER) == 3 and log.send_missed(told.id, made.id, OWNER) == 0
+    for _ in range(2):
+        told.send()
+    sent = [verified(secret, receiver, number)["timestamp"] for number in range(3)]
+    assert max(sent[:2]) < sent[2], "the oldest first, two at a time"
+    assert len(set(receiver.ids)) == 3 and log.missed(told.id, made.id) == 0
+
+
+def test_mail_that_waits_is_not_sent_to_who_may_not_read_it_any_more(told: Told, mails: MailServer) -> None:
+    admin = person(told.shop.account, "admin", Level.ADMIN)
+    grant(told.owner, admin, credits="rw")
+    leaver = person(told.shop.account, "leaver", Level.ADMIN)
+    grant(told.owner, leaver, credits="rw")
+    people.choose_address(told.id, "Books@books.example", ["wallet.low"], OWNER)
+    people.choose_address(told.id, "stays@books.example", ["wallet.low"], OWNER)
+    fall(told)
+    grant(told.owner, admin, credits="")
+    User.objects.filter(id=leaver.id).update(is_active=False)
+    people.remove(told.id, Recipient.objects.get(address="books@books.example").id, OWNER)
+    told.send()
+    assert sorted(to for to, _ in mails.messages) == ["owner@northwind.example", "stays@books.example"]
+    given_up = {one.recipient: one.outcome for one in told.deliveries(channel="mail", state="failed")}
+    assert set(given_up) == {"admin@northwind.example", "leaver@northwind.example", "books@books.example"}
+    assert set(given_up.values()) == {"This address gets no more mail about this."}
+
+
+def test_a_webhook_that_waits_is_not_sent_once_its_kind_was_taken_from_the_endpoint(
+    told: Told, receiver: Receiver
+) -> None:
+    made, _ = told.hook(receiver.address, "wallet.low", "card.expiring")
+    fall(told)
+    endpoint.change(told.id, made.id, receiver.address, ["card.expiring"], OWNER)
+    told.send()
+    [delivery] = told.deliveries(channel="webhook")
+    assert receiver.received == [] and "does not get this" in delivery.outcome and endpoint.find(told.id, made.id).is_on
+
+
+def test_a_turn_begins_when_it_is_sent_and_not_while_others_are(
+    told: Told, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "AT_ONCE", 1)
+    made, _ = told.hook(receiver.address)
+    for _ in range(2):
+        log.test(told.id, made.id, OWNER)
+    taken: list[int] = []
+    receiver.act = lambda handler: taken.append(
+        Delivery.objects.filter(channel="webhook", claim__isnull=False).count()
+    ) or handler.send_error(500)  # fmt: skip
+    told.send()
+    assert taken == [1, 1]
+    assert timedelta(seconds=deliver.MOST_SECONDS + post.SECONDS) < deliver.LEASE
+
+
+def test_a_mail_server_that_never_comes_to_its_end_holds_up_nothing(
+    told: Told, mails: MailServer, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "MOST_SECONDS", 0.5)
+    monkeypatch.setattr(deliver, "AT_ONCE", 1)
+    mails.seconds = 3
+    told.hook(receiver.address)
+    fall(told)
+    told.send()
+    [delivery] = told.deliveries(channel="mail")
+    assert delivery.state == "waiting" and delivery.outcome.startswith("Nothing came of it within")
+    assert len(receiver.received) == 1
 
 
 def test_a_test_event_arrives_and_says_so(told: Told, receiver: Receiver) -> None:

@@ -16,7 +16,8 @@ from tests.refills.shop import OWNER, SUPPORT, Shop, other
 from tests.together import together
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import OPERATOR_ID
-from tollbook.accounts.tables import Account, Level
+from tollbook.accounts.tables import Account, Level, User
+from tollbook.accounts.user import add as add_user
 from tollbook.alerts import levels, notify, people
 from tollbook.alerts.tables import AlertCursor, Delivery, Notice
 from tollbook.errors import Conflict, Invalid
@@ -301,6 +302,57 @@ def test_who_gets_what_follows_rights_and_choices(told: Told) -> None:
         people.choose_address(account.id, "ADMIN@northwind.example", ["wallet.low"], OWNER)
     with pytest.raises(Invalid):
         people.choose_address(account.id, "x@y@z", ["wallet.low"], OWNER)
+
+
+def test_a_choice_for_an_address_and_one_for_its_user_do_not_clash(told: Told) -> None:
+    account = told.shop.account
+    people.choose_address(account.id, "Admin@northwind.example", ["invoice.issued"], OWNER)
+    admin = person(account, "admin", Level.ADMIN)
+    grant(told.owner, admin, credits="rw", invoices="rw")
+    assert "admin@northwind.example" in people.addresses(account, "wallet.low"), "the user's own counts from now on"
+    people.choose(account, admin.id, ["wallet.low"], OWNER)
+    assert "admin@northwind.example" not in people.addresses(account, "invoice.issued")
+    User.objects.filter(id=admin.id).update(is_active=False)
+    for kind in ("wallet.low", "invoice.issued"):
+        assert people.addresses(account, kind) == ["owner@northwind.example"], "who was removed reads no more by mail"
+    with pytest.raises(Conflict, match="removed"):
+        people.choose_address(account.id, "ADMIN@northwind.example", ["invoice.issued"], OWNER)
+    Account.objects.filter(id=account.id).update(billing_email="admin@northwind.example")
+    account.refresh_from_db()
+    people.choose_address(account.id, "admin@northwind.example", ["dispute.opened"], OWNER)
+    assert "admin@northwind.example" in people.addresses(account, "dispute.opened"), "the billing address is what it is"
+    with told.shop.db.connect("owner") as owner:
+        owner.execute("UPDATE \"user\" SET email = 'old@northwind.example' WHERE id = %s", [told.owner.id])
+    people.choose(account, told.owner.id, ["wallet.low"], OWNER)
+    with told.shop.db.connect("owner") as owner:
+        owner.execute("UPDATE \"user\" SET email = 'new@northwind.example' WHERE id = %s", [told.owner.id])
+    people.choose_address(account.id, "old@northwind.example", ["wallet.low"], OWNER)
+    assert set(people.addresses(account, "wallet.low")) == {"new@northwind.example", "old@northwind.example"}
+
+
+def test_removed_staff_read_nothing_more_about_the_operators_matters(told: Told) -> None:
+    staff = add_user(None, "desk@operator.example", "Desk", Level.STAFF, None, OWNER)
+    people.choose_address(OPERATOR_ID, "desk@operator.example", ["dispute.opened"], OWNER)
+    assert "desk@operator.example" in people.addresses(None, "dispute.opened")
+    User.objects.filter(id=staff.id).update(is_active=False)
+    assert "desk@operator.example" not in people.addresses(None, "dispute.opened")
+    with pytest.raises(Conflict):
+        people.choose_address(OPERATOR_ID, "desk@operator.example", ["dispute.opened"], OWNER)
+
+
+def test_the_invoice_of_a_refill_is_mailed_to_who_gets_invoices_and_no_refills(told: Told) -> None:
+    Account.objects.filter(id=told.id).update(billing_email="ap@northwind.example")
+    people.choose_address(told.id, "books@books.example", ["invoice.issued"], OWNER)
+    people.choose_address(told.id, "both@books.example", ["invoice.issued", "refill.succeeded"], OWNER)
+    told.shop.ready("50.00").run()
+    told.look()
+    [refill], [invoice] = told.notices("refill.succeeded"), told.notices("invoice.issued")
+
+    def to(notice: Notice) -> set[str]:
+        return {one.recipient for one in told.deliveries(notice_id=notice.id)}
+
+    assert to(refill) == {"owner@northwind.example", "both@books.example"}, "it names the invoice"
+    assert to(invoice) == {"ap@northwind.example", "books@books.example"}
 
 
 def test_workers_that_look_at_once_tell_everything_once(told: Told) -> None:

@@ -1,12 +1,14 @@
 """What is due is sent, outside of any transaction; then what became of it is written down.
 
 At least once, under the same id: who dies between sending and writing leaves a delivery that is due again when its lease
-is over, and the receiver knows it by its `webhook-id`. Failures are repeated by `PAUSES`, with jitter.
+is over, and the receiver knows it by its `webhook-id`. Failures are repeated by `PAUSES`, with jitter. Whether somebody
+still gets what was addressed to them is asked again each time it is sent.
 """
 
 import json
 import logging
 import random
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from django.db import connection, connections
 
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
 from tollbook.accounts.tables import Account
-from tollbook.alerts import endpoint, mail, notify, post, secret
+from tollbook.alerts import endpoint, mail, notify, people, post, secret
 from tollbook.alerts.observe import Fact
 from tollbook.alerts.post import Answer
 from tollbook.alerts.tables import Channel, DeliveryState, Endpoint, Notice
@@ -43,8 +45,11 @@ JITTER = 0.2
 """Each pause is longer or shorter by up to this share, so that what failed together is not repeated together."""
 
 LONGEST_WISH = timedelta(hours=24)
+MOST_SECONDS = 60.0
+"""For one sending, whatever the other side, its name server or the mail server do."""
+
 LEASE = timedelta(minutes=2)
-"""Longer than any sending takes."""
+"""From just before a sending: longer than `MOST_SECONDS`, and writing down what became of it."""
 
 AT_ONCE, LIMIT = 8, 64
 KEPT = timedelta(days=90)
@@ -95,11 +100,17 @@ Sent = tuple[datetime, Parcel, Answer]
 
 def send_due(stop: Event | None = None) -> int:
     """Send what is due; answers how many tries were made. Must not be called inside a transaction. Safe beside others."""
-    stop = stop or Event()
-    turns = [turn for account_id, id in _due() if not stop.is_set() and (turn := _claimed(account_id, id))]
-    for turn, sent in _all_sent([(turn, _packed(turn)) for turn in turns]):
+    waiting, flying, made, stop = deque(_due()), _Flying(), 0, stop or Event()
+    while True:
+        while waiting and len(flying) < AT_ONCE and not stop.is_set():
+            turn = _claimed(*waiting.popleft())
+            if turn is not None:
+                flying.send(turn, _packed(turn))
+                made += 1
+        if not flying:
+            return made
+        turn, sent = flying.next()
         _note(turn, *sent)
-    return len(turns)
 
 
 def body_of(notice: Notice) -> bytes:
@@ -162,27 +173,45 @@ def _packed(turn: Turn) -> Parcel:
         return Refusal(f"The message could not be made: {type(error).__name__}.")
 
 
-def _all_sent(parcels: list[tuple[Turn, Parcel]]) -> Iterator[tuple[Turn, Sent]]:
-    """Each as it is sent, `AT_ONCE` at a time; in threads that a process which ends leaves behind, as it does its jobs'."""
-    waiting: SimpleQueue[tuple[Turn, Parcel]] = SimpleQueue()
-    done: SimpleQueue[tuple[Turn, Sent]] = SimpleQueue()
-    for pair in parcels:
-        waiting.put(pair)
+class _Flying:
+    """What is being sent, each in a thread that a process which ends leaves behind, as it does its jobs'; and so is one that
+    does not come back in time."""
 
-    def work() -> None:
+    def __init__(self) -> None:
+        self._done: SimpleQueue[tuple[UUID, Sent]] = SimpleQueue()
+        self._flying: dict[UUID, tuple[Turn, Parcel, datetime]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    def send(self, turn: Turn, parcel: Parcel) -> None:
+        """Begin to send."""
+        self._flying[turn.claim] = turn, parcel, datetime.now(UTC)
+
+        def work() -> None:
+            self._done.put((turn.claim, _sent(parcel)))
+
+        Thread(target=work, name=f"alerts-{turn.id.hex[:8]}", daemon=True).start()
+
+    def next(self) -> tuple[Turn, Sent]:
+        """Wait for one of them, at most until the time of the first is over."""
+        claim, (_, parcel, began) = next(iter(self._flying.items()))
+        deadline = began + timedelta(seconds=MOST_SECONDS)
+        sent: Sent = began, parcel, Answer(None, f"Nothing came of it within {MOST_SECONDS:.0f} seconds.")
         with suppress(Empty):
             while True:
-                turn, parcel = waiting.get_nowait()
-                done.put((turn, _sent(parcel)))
+                came, answer = self._done.get(timeout=max((deadline - datetime.now(UTC)).total_seconds(), 0))
+                if came in self._flying:  # and not one that was given up
+                    claim, sent = came, answer
+                    break
+        turn, _, _ = self._flying.pop(claim)
+        return turn, sent
 
-    for number in range(min(AT_ONCE, len(parcels))):
-        Thread(target=work, name=f"alerts-{number}", daemon=True).start()
-    for _ in parcels:
-        yield done.get()
 
-
-def _mail(turn: Turn) -> Letter:
+def _mail(turn: Turn) -> Letter | Refusal:
     account = None if turn.account_id == OPERATOR_ID else Account.objects.get(id=turn.account_id)
+    if not people.still_gets(account, turn.notice.kind, turn.recipient):
+        return Refusal("This address gets no more mail about this.")
     return Letter(mail.compose(turn.notice, account, turn.recipient, turn.id))
 
 
@@ -190,6 +219,8 @@ def _hook(turn: Turn) -> Hook | Refusal:
     to = endpoint.find(turn.account_id, UUID(turn.recipient))
     if not to.is_on:
         return Refusal("The endpoint is switched off.")
+    if not endpoint.gets(to, turn.notice.kind):
+        return Refusal("The endpoint does not get this any more.")
     secrets = endpoint.secrets_of(to, datetime.now(UTC))
     if not secrets:
         return Refusal("The installation's key was changed, and with it the secret: rotate the endpoint's secret.")

@@ -73,6 +73,34 @@ def send_again(account_id: UUID, id: UUID, actor: Actor, hidden: Collection[str]
         note(account_id, actor, "alert.send_again", f"delivery/{id}")
 
 
+def missed(account_id: UUID, endpoint_id: UUID, hidden: Collection[str] = ()) -> int:
+    """How many events never arrived at an endpoint: those that happened while it was off, and those that were given up."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["missed"], _of_endpoint(account_id, endpoint_id, hidden))
+        return cursor.fetchone()[0]
+
+
+def send_missed(account_id: UUID, endpoint_id: UUID, actor: Actor, hidden: Collection[str] = ()) -> int:
+    """Let everything that never arrived at an endpoint be sent now, the oldest first, as `send_again` does; answers how
+    much. In the caller's transaction or its own; audited. Without the `hidden` kinds. Raises NotFound, Conflict while the
+    endpoint is off."""
+    with transaction.atomic():
+        if not endpoint.find(account_id, endpoint_id).is_on:
+            raise Conflict("The endpoint is switched off. Switch it on first.")
+        with connection.cursor() as cursor:
+            cursor.execute(SQL["send_missed"], _of_endpoint(account_id, endpoint_id, hidden))
+            sent = cursor.rowcount
+        if sent:
+            note(account_id, actor, "endpoint.send_missed", f"endpoint/{endpoint_id}", after={"deliveries": sent})
+    return sent
+
+
+def _of_endpoint(account_id: UUID, endpoint_id: UUID, hidden: Collection[str]) -> dict[str, object]:
+    to = endpoint.find(account_id, endpoint_id)
+    wanted = [code for code in kinds.listed(account_id, to.kinds) if code not in hidden]
+    return {"account_id": account_id, "endpoint": str(endpoint_id), "kinds": wanted}
+
+
 def test(account_id: UUID, endpoint_id: UUID, actor: Actor) -> UUID:
     """Send an endpoint a test event; answers the delivery. In the caller's transaction or its own; audited. Raises NotFound,
     Conflict when the endpoint is off."""

@@ -54,18 +54,23 @@ def tell(fact: Fact) -> UUID | None:
         cursor.execute(SQL["notice"], _values(fact) | {"id": notice_id})
         if cursor.fetchone() is None:
             return None
-    deliver_to(fact.account_id, notice_id, _recipients(fact))
+    hooks = endpoint.wanting(fact.account_id, fact.kind)
+    on = [(Channel.WEBHOOK, str(one.id)) for one in hooks if one.is_on]
+    off = [(Channel.WEBHOOK, str(one.id)) for one in hooks if not one.is_on]
+    deliver_to(fact.account_id, notice_id, [(Channel.MAIL, address) for address in _addresses(fact)] + on)
+    deliver_to(fact.account_id, notice_id, off, missed="The endpoint was switched off.")
     return notice_id
 
 
-def deliver_to(account_id: UUID, notice_id: UUID, recipients: list[tuple[Channel, str]]) -> None:
-    """A delivery for each of these, in the caller's transaction; one that is there already stays as it is."""
+def deliver_to(account_id: UUID, notice_id: UUID, recipients: list[tuple[Channel, str]], missed: str = "") -> None:
+    """A delivery for each of these, in the caller's transaction; one that is there already stays as it is. `missed`: why
+    nothing is sent, so that they only stand in the log and can be sent from there."""
     if not recipients:
         return
     channels = [channel.value for channel, _ in recipients]
     values = {"ids": [new_id() for _ in recipients], "channels": channels, "recipients": [one for _, one in recipients]}
     with connection.cursor() as cursor:
-        cursor.execute(SQL["deliveries"], {"account_id": account_id, "notice_id": notice_id} | values)
+        cursor.execute(SQL["deliveries"], {"account_id": account_id, "notice_id": notice_id, "missed": missed} | values)
 
 
 def _told(fact: Fact) -> int:
@@ -94,12 +99,13 @@ def _crossed(account_id: UUID, wallet_id: UUID, names: dict[str, str]) -> int:
     return crossing is not None and tell(low(crossing, names[crossing.type_code])) is not None
 
 
-def _recipients(fact: Fact) -> list[tuple[Channel, str]]:
+def _addresses(fact: Fact) -> list[str]:
     account = None if fact.account_id == OPERATOR_ID else Account.objects.get(id=fact.account_id)
-    hooks = [(Channel.WEBHOOK, str(one.id)) for one in endpoint.wanting(fact.account_id, fact.kind)]
-    if fact.kind == "invoice.issued" and fact.data["kind"] == "refill":
-        return hooks  # the mail about the refill names its invoice
-    return [(Channel.MAIL, address) for address in people.addresses(account, fact.kind)] + hooks
+    told = people.addresses(account, fact.kind)
+    if fact.kind != "invoice.issued" or fact.data["kind"] != "refill":
+        return told
+    of_refill = {address.lower() for address in people.addresses(account, "refill.succeeded")}
+    return [address for address in told if address.lower() not in of_refill]  # that mail names its invoice
 
 
 def _values(fact: Fact) -> dict[str, Any]:

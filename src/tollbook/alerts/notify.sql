@@ -20,8 +20,9 @@ ON CONFLICT DO NOTHING
 RETURNING id
 
 -- name: deliveries
--- One row per channel and recipient, due now.
-INSERT INTO alert_delivery (account_id, id, notice_id, channel, recipient, state, due_at, tries, attempts, made_at, outcome)
-SELECT %(account_id)s, wanted.id, %(notice_id)s, wanted.channel, wanted.recipient, 'waiting', clock_timestamp(), 0, 0, clock_timestamp(), ''
+-- One row per channel and recipient, due now; or, to an endpoint that is off, ended with the reason.
+INSERT INTO alert_delivery (account_id, id, notice_id, channel, recipient, state, due_at, tries, attempts, made_at, finished_at, outcome)
+SELECT %(account_id)s, wanted.id, %(notice_id)s, wanted.channel, wanted.recipient, CASE WHEN %(missed)s = '' THEN 'waiting' ELSE 'failed' END,
+       clock_timestamp(), 0, 0, clock_timestamp(), CASE WHEN %(missed)s <> '' THEN clock_timestamp() END, %(missed)s
 FROM unnest(%(ids)s::uuid[], %(channels)s::text[], %(recipients)s::text[]) AS wanted (id, channel, recipient)
 ON CONFLICT DO NOTHING

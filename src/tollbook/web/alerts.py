@@ -28,6 +28,7 @@ from tollbook.wallets.wallet import of_account as wallets_of
 from tollbook.web.errors import onto_form, status_of
 
 NEWEST, SIZES = 5, (25, 50, 100)
+HOOK_PAGES = ("change", "test", "missed", "rotate", "switch", "remove")
 TONES = {DeliveryState.DELIVERED: ("good", "✓"), DeliveryState.FAILED: ("bad", "×"), DeliveryState.WAITING: ("warn", "○")}
 Crumbs = list[tuple[str, str]]
 
@@ -247,8 +248,9 @@ def hook(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
         "hook": shown,
         "row": _hook(door, shown),
         "rows": rows_of(door, newest),
+        "missed": log.missed(door.account_id, id, door.hidden),
         "log_url": f"{door.url('deliveries')}?recipient={id}",
-        "urls": {page: door.url(f"hook-{page}", id) for page in ("change", "test", "rotate", "switch", "remove")},
+        "urls": {page: door.url(f"hook-{page}", id) for page in HOOK_PAGES},
         "schedule": [_spoken(pause.total_seconds()) for pause in deliver.PAUSES],
     }
     return render(request, "tollbook/alerts/hook.html", context)
@@ -316,12 +318,33 @@ def hook_switch(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
         return HttpResponseRedirect(door.url("hook", id))
 
     says = (
-        ["What happens from now on is sent there.", "What it missed can be sent again from the delivery log."]
+        ["What happens from now on is sent there.", "What it missed is sent when you ask for that, on the endpoint's page."]
         if on
-        else ["Nothing more is sent there until somebody switches it on.", "What happens meanwhile is not made up for."]
+        else [
+            "Nothing more is sent there until somebody switches it on.",
+            "What happens meanwhile stays in the delivery log for 90 days, and can be sent later.",
+        ]
     )
     title, crumb = f"Switch the endpoint {'on' if on else 'off'}", (door.url("hook", id), shown.url)
     return _asked(request, door, title, says, title, act, crumb, danger=not on)
+
+
+def hook_missed(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
+    """Send what never arrived, after a question."""
+    shown = endpoint.find(door.account_id, id)
+    count = log.missed(door.account_id, id, door.hidden)
+
+    def act() -> HttpResponse:
+        sent = log.send_missed(door.account_id, id, door.actor, door.hidden)
+        messages.success(request, f"On the way again: {_events(sent)}.")
+        return HttpResponseRedirect(door.url("hook", id))
+
+    says = [
+        f"{_events(count)} never arrived there within the last 90 days.",
+        "They are sent from now on, the oldest first, each under its own id. Which of them you know, webhook-id tells.",
+    ]
+    crumb = (door.url("hook", id), shown.url)
+    return _asked(request, door, "Send what it missed", says, "Send", act, crumb)
 
 
 def hook_remove(request: HttpRequest, door: Door, id: UUID) -> HttpResponse:
@@ -523,6 +546,10 @@ def _asked(
         "error": error,
     }
     return render(request, "tollbook/alerts/confirm.html", context, status=status)
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"
 
 
 def _home(door: Door) -> HttpResponse:

@@ -193,6 +193,31 @@ def test_a_test_event_is_seen_in_the_log_and_sent_again(them) -> None:
         assert Endpoint.objects.get().is_on
 
 
+def test_what_an_endpoint_missed_is_sent_after_a_question(them) -> None:
+    notify.look()
+    grant(them.owner, them.admin, payments="rw", credits="", invoices="r")
+    client = signed_in(them.owner)
+    with receiving() as receiver, open_to_this_machine():
+        made, _ = endpoint.add(them.northwind.id, receiver.address, list(kinds.OF_ACCOUNTS), SYSTEM)
+        page = f"{ALERTS}webhooks/{made.id}/"
+        client.post(f"{page}switch/?to=off")
+        for kind in ("wallet.low", "invoice.issued"):
+            notify.tell(Fact(them.northwind.id, kind, "x/1", "", datetime.now(UTC), {"kind": "recurring"}))
+        assert "Send what it missed" not in read(client, page), "it is off"
+        assert client.post(f"{page}missed/").status_code == 409
+        client.post(f"{page}switch/?to=on")
+        assert "Send what it missed: 2" in words(read(client, page))
+        assert "2 events never arrived" in words(read(client, f"{page}missed/"))
+        other = signed_in(them.admin)
+        assert "Send what it missed: 1" in words(read(other, page)), "what they may not read is not counted"
+        assert "On the way again: 1 event" in words(other.post(f"{page}missed/", follow=True).content.decode())
+        deliver.send_due()
+        assert len(receiver.received) == 1
+        client.post(f"{page}missed/")
+        deliver.send_due()
+        assert len(receiver.received) == 2 and "Send what it missed" not in read(client, page)
+
+
 def test_who_may_only_read_payments_changes_nothing(them) -> None:
     endpoint.add(them.northwind.id, "https://hooks.example/a", ["wallet.low"], SYSTEM)
     client, made = signed_in(them.admin), Endpoint.objects.get()

@@ -68,6 +68,7 @@ urls = [
     path("alerts/webhooks/<uuid:id>/test/", _page(alerts.hook_test, "POST", Endpoint), name="hook-test"),
     path("alerts/webhooks/<uuid:id>/rotate/", _page(alerts.hook_rotate, BOTH, Endpoint), name="hook-rotate"),
     path("alerts/webhooks/<uuid:id>/switch/", _page(alerts.hook_switch, BOTH, Endpoint), name="hook-switch"),
+    path("alerts/webhooks/<uuid:id>/missed/", _page(alerts.hook_missed, BOTH, Endpoint), name="hook-missed"),
     path("alerts/webhooks/<uuid:id>/remove/", _page(alerts.hook_remove, BOTH, Endpoint), name="hook-remove"),
     path("alerts/log/", _page(_log), name="deliveries"),
     path("alerts/log/<uuid:id>/", _page(alerts.delivery, of=Delivery), name="delivery"),

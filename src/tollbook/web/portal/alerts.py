@@ -65,6 +65,7 @@ urls = [
     path(f"{AT}webhooks/<uuid:id>/test/", _page(alerts.hook_test, "POST"), name="hook-test"),
     path(f"{AT}webhooks/<uuid:id>/rotate/", _page(alerts.hook_rotate, BOTH, write=True), name="hook-rotate"),
     path(f"{AT}webhooks/<uuid:id>/switch/", _page(alerts.hook_switch, BOTH, write=True), name="hook-switch"),
+    path(f"{AT}webhooks/<uuid:id>/missed/", _page(alerts.hook_missed, BOTH, write=True), name="hook-missed"),
     path(f"{AT}webhooks/<uuid:id>/remove/", _page(alerts.hook_remove, BOTH, write=True), name="hook-remove"),
     path(f"{AT}log/", _page(alerts.deliveries), name="deliveries"),
     path(f"{AT}log/<uuid:id>/", _page(alerts.delivery), name="delivery"),
