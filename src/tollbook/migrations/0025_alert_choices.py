@@ -8,7 +8,7 @@ ENGINE, PORTAL = "tollbook_engine", "tollbook_portal"
 class Migration(migrations.Migration):
     """Two small tables; nothing is rewritten."""
 
-    dependencies = [("tollbook", "0023_cancelled_charges")]
+    dependencies = [("tollbook", "0024_billing")]
     operations = [
         migrations.RemoveConstraint("recipient", "one_choice_per_address"),
         migrations.AddConstraint(
