@@ -23,6 +23,7 @@ from tollbook.payments.tables import PaymentMethod
 from tollbook.refills import card as cards
 from tollbook.refills import decide, rule, send
 from tollbook.wallets.wallet import open_wallets
+from tollbook.web.portal.payment_methods import DUE
 
 PAGE = "/billing/payment-methods/"
 VISA = NewMethod("simulated", "sim_4242", "Visa", "4242", 12, 2040)
@@ -53,7 +54,8 @@ def text(client: Client, address: str = PAGE) -> str:
 def test_a_card_is_added_on_the_gateways_page_and_named_by_its_last_digits(them: People) -> None:
     client = signed_in(them.owner)
     assert "No cards yet." in text(client)
-    assert "never reaches" in text(client, f"{PAGE}add/")
+    says = text(client, f"{PAGE}add/")
+    assert "never reaches" in says and DUE in says and "Nothing is charged" not in says
     opened = client.post(f"{PAGE}add/").content.decode()
     leads_to = unescape(re.search(r'href="([^"]*simulated-gateway[^"]*)"', opened)[1])
     assert "Simulated gateway" in text(client, leads_to)
@@ -96,6 +98,7 @@ def test_default_and_backup_are_reviewed_before_they_change(them: People) -> Non
     _, other = two_cards(them.northwind)
     review = text(client, f"{PAGE}{other.id}/default/")
     assert "charged to Mastercard •• 4444 from now on, no longer to Visa •• 4242." in review
+    assert DUE in review, "a refill may wait for it"
     assert "Visa •• 4242 becomes the backup" in review
     assert method.default_of(them.northwind.id).last4 == "4242", "looking changes nothing"
     assert "Mastercard •• 4444 is charged from now on." in words(

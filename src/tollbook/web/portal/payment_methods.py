@@ -22,6 +22,7 @@ from tollbook.web.sign_in import own_address
 
 SETTING_UP = "card_being_added"
 LIST = "portal:payment-methods"
+DUE = "What waits for a card, a refill that is due or an invoice that is collected, is charged to the default soon after."
 
 
 @page(area=Area.PAYMENTS)
@@ -48,7 +49,7 @@ def add(request: PortalRequest) -> HttpResponse:
     if not offered:
         raise Http404
     if request.method == "GET":
-        return render(request, "tollbook/portal/cards/add.html", {"ready": None})
+        return render(request, "tollbook/portal/cards/add.html", {"due": DUE})
     try:
         opened = gateway.set_up(offered[0], request.account.id, request.build_absolute_uri(_returned()))
     except Unreachable as refusal:
@@ -86,7 +87,7 @@ def make_default(request: PortalRequest, id: UUID) -> HttpResponse:
     ]
     if before and card.is_backup:
         sentences.append(f"{label(before)} becomes the backup in its place.")
-    sentences.append("Nothing is charged by this. A charge that is under way stays with the card it was sent to.")
+    sentences += [DUE, "A charge that is under way stays with the card it was sent to."]
     return _review(request, f"Make {label(card)} the default", sentences, "Make it the default")
 
 
