@@ -411,6 +411,18 @@ def test_a_secret_is_never_logged_even_when_everything_is(
     assert len(caplog.records) > 10, "somebody did log"
 
 
+def test_addresses_of_requests_with_the_names_of_customers_are_not_logged(
+    fake: Gateway, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = a_request(shop, save_card(fake, shop.id).token)
+    caplog.set_level(logging.INFO)
+    charge(request)
+    assert "/v1/" not in caplog.text
+    caplog.set_level(logging.INFO, logger="stripe")
+    charge(request)
+    assert f"{fake.url}/v1/payment_intents" in caplog.text, "the SDK does so at INFO, unless the settings keep it from it"
+
+
 def test_the_key_does_not_travel_in_the_clear_nor_without_being_set(
     fake: Gateway, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
