@@ -4,12 +4,16 @@ In the open loop requests are due at random instants (a Poisson process from a f
 are answered, and each is timed from when it was due: one that had to wait for a free connection waited.
 """
 
+import json
 import random
 import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from tests.gateway.started import WEBHOOK_SECRET
+from tests.gateway.webhooks import sign
 
 from benchmarks.harness import child, wire
 from benchmarks.harness.traffic import TYPES, Told, Traffic, as_json, slug
@@ -17,7 +21,8 @@ from benchmarks.harness.traffic import TYPES, Told, Traffic, as_json, slug
 DRAIN_SECONDS = 5.0
 """How long after the last request was due those that are late may still be sent and answered."""
 
-ACCEPTED = {"event": b'"accepted":1', "hold": b'"state":"open"'}
+ACCEPTED = {"event": b'"accepted":1', "hold": b'"state":"open"', "webhook": b'"received":true'}
+EVENTS_OF_A_CHARGE = 5
 REFUSED_FOR_NOW = {429, 503}
 
 
@@ -27,7 +32,7 @@ class Load:
     def __init__(self, order: child.Report) -> None:
         self.port, self.connections, self.seconds = order["port"], order["connections"], float(order["seconds"])
         rate = order.get("per_second")
-        self.requests = [_event(order, told) if order["kind"] == "event" else _hold(order, told) for told in _told(order)]
+        self.requests = list(_requests(order))
         self.expected = ACCEPTED[order["kind"]]
         self.due = _instants(rate, len(self.requests)) if rate else None
         self.next = self.refused = 0
@@ -99,8 +104,12 @@ class Load:
             raise RuntimeError(f"an unexpected answer: {answer[:800]!r}")
 
 
-def _told(order: child.Report) -> list[Told]:
-    return list(Traffic(**order["traffic"]).events())
+def _requests(order: child.Report) -> Iterator[bytes]:
+    if order["kind"] == "webhook":
+        yield from (_webhook(number) for number in range(order["count"]))
+        return
+    make = _event if order["kind"] == "event" else _hold
+    yield from (make(order, told) for told in Traffic(**order["traffic"]).events())
 
 
 def _instants(rate: float, count: int) -> list[float]:
@@ -123,6 +132,16 @@ def _hold(order: child.Report, told: Told) -> bytes:
     )
     headers = {"Idempotency_Key": told.id} if order.get("idempotency_key") else {}
     return wire.post("/api/v1/holds", order["key"], body.encode(), **headers)
+
+
+def _webhook(number: int) -> bytes:
+    """Of a charge that none of ours is, signed now; several events tell of each."""
+    now = int(time.time())
+    charge = {"id": f"pi_{now}_{number // EVENTS_OF_A_CHARGE}", "object": "payment_intent", "description": "x" * 2_000}
+    event = {"id": f"evt_{now}_{number}", "type": "payment_intent.succeeded", "created": now, "data": {"object": charge}}
+    body = json.dumps(event).encode()
+    signature = sign(body, [WEBHOOK_SECRET], now)
+    return wire.post("/api/v1/gateways/stripe/webhook", "", body, Stripe_Signature=signature)
 
 
 def prepare(order: child.Report) -> Callable[[], child.Report]:

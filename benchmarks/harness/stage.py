@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,23 +71,26 @@ def postgres() -> Iterator[Embedded]:
 
 
 @contextmanager
-def tollbook(server: Embedded, *, prefixes: bool = False, accounts: int = ACCOUNTS) -> Iterator[Stage]:
-    """A database with funded accounts, default rates (flat, or a deck of 200,000 prefixes), web and worker on it."""
+def tollbook(
+    server: Embedded, *, prefixes: bool = False, accounts: int = ACCOUNTS, more: Mapping[str, str] = {}
+) -> Iterator[Stage]:
+    """A database with funded accounts, default rates (flat, or a deck of 200,000 prefixes), web and worker on it, which
+    find `more` in their environment."""
     with created(server, "postgres") as database:
         call_command("collectstatic", interactive=False, verbosity=0)
         cast = _cast(accounts)
         if prefixes:
             load_deck(database)
-        with running(database, cast) as stage:
+        with running(database, cast, more) as stage:
             yield stage
 
 
 @contextmanager
-def running(database: Database, accounts: list[Account]) -> Iterator[Stage]:
+def running(database: Database, accounts: list[Account], more: Mapping[str, str] = {}) -> Iterator[Stage]:
     """`tollbook web` and `tollbook worker` on this database, until the end of the block."""
     _, key = keys.create(OPERATOR_ID, f"benchmark {new_id()}", ("usage", "holds", "read"), SYSTEM)
     port, log = processes.free_port(), conftest.HOME / f"{database.name}.log"
-    environment = database.environment()
+    environment = {**database.environment(), **more}
     with (
         processes.python("tollbook", "web", "--port", str(port), environment=environment, log=log) as web,
         processes.python("tollbook", "worker", environment=environment, log=log) as worker,
