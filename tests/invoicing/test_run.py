@@ -103,13 +103,14 @@ def test_a_setup_fee_is_on_the_first_invoice_and_on_no_other(account: Account) -
     assert sums(account.id)["revenue:setup"] == -300
 
 
-def test_a_setup_fee_added_late_is_on_the_next_invoice(account: Account) -> None:
+def test_a_setup_fee_added_late_has_an_invoice_of_its_own(account: Account) -> None:
     subscribe(account, "seats", date(2026, 7, 1))
     bill(date(2026, 7, 3))
-    subscribe(account, "onboarding", date(2026, 6, 1))
+    subscribe(account, "onboarding", date(2026, 7, 1))
     bill(date(2026, 7, 20))
     bill(date(2026, 8, 3))
-    assert [total for _, total in periods(account)] == [20, 320]
+    assert [total for _, total in periods(account)] == [20, 300, 20]
+    assert Invoice.objects.get(total=300).cause == "period:2026-07-03#2"
 
 
 def test_a_setup_fee_alone_is_invoiced(account: Account) -> None:
@@ -195,7 +196,7 @@ def test_one_accounts_failure_keeps_no_other_from_its_invoices(account: Account)
 def test_progress_tells_how_far_the_run_is(account: Account) -> None:
     open_account(NewAccount("contoso", "Contoso", date(2026, 1, 3)), SYSTEM)
     seen: list[tuple[int, int]] = []
-    bill(date(2026, 7, 3), lambda done, count: seen.append((done, count)))
+    bill(date(2026, 7, 3), lambda done, count: seen.append((done, count)), part_size=1)
     assert seen == [(1, 2), (2, 2)]
 
 
@@ -204,7 +205,7 @@ def test_a_run_that_is_asked_to_stop_leaves_the_rest_to_the_next(account: Accoun
     for whose in (account, other):
         subscribe(whose, "seats", date(2026, 7, 3))
     stop = threading.Event()
-    first = bill(date(2026, 7, 3), lambda done, count: stop.set(), stop)
+    first = bill(date(2026, 7, 3), lambda done, count: stop.set(), stop, part_size=1)
     assert (first.accounts, first.issued) == (1, ["INV-000001"])
     assert bill(date(2026, 7, 3)).issued == ["INV-000002"]
 
@@ -217,7 +218,7 @@ def test_runs_side_by_side_invoice_each_period_once(account: Account) -> None:
     reports: list[Report] = []
 
     def run() -> None:
-        reports.append(bill(date(2026, 9, 3)))
+        reports.append(bill(date(2026, 9, 3), part_size=2))
         connections.close_all()
 
     threads = [threading.Thread(target=run) for _ in range(4)]

@@ -32,8 +32,8 @@ UNREACHABLE = {
 }  # fmt: skip
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
-    "credit_note", "credit_note_line", "reduction", "settlement", "invoice_file", "payment", "simulated_charge", "usage_archive", "usage_archived",
-    "usage_reversal", "gateway_customer", "charge_told", "alert_notice",
+    "credit_note", "credit_note_line", "reduction", "settlement", "invoice_file", "payment", "simulated_charge",
+    "usage_archive", "usage_archived", "usage_reversal", "gateway_customer", "charge_told", "alert_notice",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
 OVER_ACCOUNTS = {
@@ -57,6 +57,7 @@ OVER_ACCOUNTS = {
     "tax_rule_pkey": "rules of tax are shared by all accounts",
     "tax_rule_once": "the same",
     "billing_run_pkey": "a run is over all accounts",
+    "one_run_under_way": "the same",
     "billing_run_newest_first": "the same",
     "billing_part_pkey": "the same",
     "alert_delivery_due": "the worker looks for what is to be sent",

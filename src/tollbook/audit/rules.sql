@@ -222,12 +222,35 @@ WHERE (f.events, f.quantity, f.billed_quantity, f.cost) IS DISTINCT FROM (e.even
 ORDER BY 1 LIMIT 1
 
 -- name: invoice_lines_equal_their_total
--- The printed lines sum to the printed subtotal, and subtotal and tax to the total.
-SELECT 'invoice ' || i.number, format('lines %%s, subtotal %%s, tax %%s, total %%s', coalesce(sum(l.amount), 0), i.subtotal, i.tax, i.total)
+-- The printed lines sum to the printed subtotal and tax, and these to the total.
+SELECT 'invoice ' || i.number, format('lines %%s and their tax %%s; subtotal %%s, tax %%s, total %%s', coalesce(sum(l.amount), 0),
+       coalesce(sum(l.tax), 0), i.subtotal, i.tax, i.total)
 FROM invoice i LEFT JOIN invoice_line l ON l.account_id = i.account_id AND l.invoice_id = i.id
 WHERE i.account_id = %(account_id)s
 GROUP BY i.id, i.number, i.subtotal, i.tax, i.total
-HAVING coalesce(sum(l.amount), 0) <> i.subtotal OR i.subtotal + i.tax <> i.total
+HAVING coalesce(sum(l.amount), 0) <> i.subtotal OR coalesce(sum(l.tax), 0) <> i.tax OR i.subtotal + i.tax <> i.total
+ORDER BY i.number LIMIT 1
+
+-- name: every_line_belongs_to_an_invoice
+-- Lines name an invoice of their account and count 1, 2, 3 ... on it; no foreign key says so at every row.
+SELECT 'line ' || max(l.position) || ' of invoice ' || coalesce(i.number, l.invoice_id::text), CASE WHEN i.id IS NULL THEN 'there is no such invoice'
+       ELSE format('%%s lines from %%s to %%s', count(*), min(l.position), max(l.position)) END
+FROM invoice_line l LEFT JOIN invoice i ON i.account_id = l.account_id AND i.id = l.invoice_id
+WHERE l.account_id = %(account_id)s
+GROUP BY l.invoice_id, i.id, i.number
+HAVING i.id IS NULL OR min(l.position) <> 1 OR max(l.position) <> count(*)
+ORDER BY l.invoice_id LIMIT 1
+
+-- name: tax_is_its_rate_of_what_it_is_on
+-- The tax of each rate of an invoice is that rate of what it is on, to a minor unit (prices that include tax round once more).
+SELECT 'invoice ' || i.number, format('%%s %%%% on %%s is %%s', trim_scale(l.tax_rate), l.net, l.tax)
+FROM invoice i
+CROSS JOIN LATERAL (SELECT tax_category, tax_rate, sum(amount) AS net, sum(tax) AS tax FROM invoice_line
+                    WHERE account_id = i.account_id AND invoice_id = i.id GROUP BY tax_category, tax_rate, tax_label) l
+WHERE i.account_id = %(account_id)s
+  AND abs(l.net * l.tax_rate / 100 - l.tax) > CASE WHEN l.tax_rate = 0 THEN 0
+                                                   WHEN i.currency IN ('JPY', 'KRW', 'CLP', 'VND', 'ISK') THEN 1
+                                                   WHEN i.currency IN ('KWD', 'BHD', 'OMR', 'JOD', 'TND') THEN 0.001 ELSE 0.01 END
 ORDER BY i.number LIMIT 1
 
 -- name: open_balances_equal_settlements

@@ -1,43 +1,56 @@
-"""The month's invoices from subscriptions: every account, each period once, however often and by how many this is run.
+"""The invoices of subscriptions: every account, everything due, each charge once, however often and by how many this is run.
 
-Rules. A period is invoiced on its first day, in advance, with the recurring fees in force on that day and every setup
-fee that has begun and was not billed before (subscriptions/fees.py); so a change of quantity in mid-period is billed
-from the next period on, and nothing is prorated. A period without fees has no invoice; one with free fees only has one
-of zero. Periods that were missed are caught up, oldest first, for at most `CATCH_UP` periods back: an older gap is
-reported and left to a person, because nobody expects last year's invoices tomorrow. An invoice bears the day it is made
-on, not the day it was missed, so that its terms are the customer's to use.
+Rules. What is due on a billing day is one invoice (subscriptions/due.py says what, each charge by a lasting cause), and
+what was billed before, by its cause, is left out. Days that were missed are caught up, oldest first, as far back as
+`CATCH_UP` periods: an older one is reported and left to a person, because nobody expects last year's invoices tomorrow.
+Lines that were recorded late for a day that has its invoice get one of their own. What comes to less than zero waits for
+the next invoice that it can be taken off. An invoice bears the day it is made on, not the day it was missed, so that its
+terms are the customer's to use.
+
+How. A run is a row, and so is each of its parts, a stretch of accounts. A worker takes a part that nobody works on, bills
+all its accounts in a few statements and marks it done, all in one transaction; killed anywhere, the part is free again and
+whole. Any number of workers share a run by joining it. What can't be done for one account is left to it alone.
 """
 
+import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from threading import Event
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid, Refused
-from tollbook.invoicing.issue import AlreadyIssued, Draft, DraftLine, issue
-from tollbook.invoicing.tables import Invoice, InvoiceKind, InvoiceLine
+from tollbook.invoicing import tax
+from tollbook.invoicing.issue import Draft, DraftLine, Issued, issue_all
+from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.amount import ZERO
-from tollbook.money.period import Period, period_number, period_of
+from tollbook.money.period import period_number, period_of
+from tollbook.postgres.ids import new_id
+from tollbook.postgres.named import load
+from tollbook.postgres.prepared import execute
 from tollbook.postgres.retry import in_transaction
-from tollbook.subscriptions.fees import Fee, billing_day, in_force, of_account
-from tollbook.subscriptions.tables import FeeKind
+from tollbook.subscriptions import due
+from tollbook.subscriptions.charge import Charge, Due
 
+SQL = load(__file__)
 log = logging.getLogger(__name__)
 
 CATCH_UP = 12
-"""How many periods back, the running one included, are invoiced without a person."""
+"""How many monthly periods back, the running one included, are invoiced without a person."""
 
-RECURRING, SETUP = "revenue:recurring", "revenue:setup"
-_REVENUE = {FeeKind.RECURRING: RECURRING, FeeKind.SETUP: SETUP}
-_DETAIL = {FeeKind.RECURRING: "Monthly fee, charged in advance", FeeKind.SETUP: "Setup fee, charged once"}
+PART = 500
+"""Accounts that are billed together, in one transaction."""
+
+KEPT = timedelta(days=30)
+"""How long runs are remembered that issued nothing."""
 
 Progress = Callable[[int, int], None]
 """Called with how many accounts are done, and of how many."""
@@ -45,13 +58,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Report:
-    """What a run did. `totals` are by currency; `failed` and `too_old` name accounts by slug."""
+    """What a run did. `totals` are by currency; `failed`, `too_old` and `waiting` name accounts by slug."""
 
     accounts: int = 0
     issued: list[str] = field(default_factory=list)
     totals: dict[str, Decimal] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     too_old: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, Decimal] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """The report as text for people, one fact a line."""
@@ -61,111 +75,245 @@ class Report:
             f"{slug}: {count} periods older than {CATCH_UP} months have no invoice; --until with their day issues them."
             for slug, count in sorted(self.too_old.items())
         ]
+        lines += [
+            f"{slug}: {-amount} to give back, more than there is to bill; it is taken off the next invoice."
+            for slug, amount in sorted(self.waiting.items())
+        ]
         return lines + [f"{slug}: not finished: {reason}" for slug, reason in sorted(self.failed.items())]
 
+    def add(self, other: "Report") -> None:
+        """Take in what a part did."""
+        self.accounts += other.accounts
+        self.issued += other.issued
+        for currency, total in other.totals.items():
+            self.totals[currency] = self.totals.get(currency, ZERO) + total
+        self.failed |= other.failed
+        self.too_old |= other.too_old
+        self.waiting |= other.waiting
 
-def bill(until: date | None = None, progress: Progress = lambda done, count: None, stop: Event | None = None) -> Report:
-    """Invoice, for every active account, every period begun by its local today, or by the earlier day `until`.
 
-    With `until`, invoices bear that day. One transaction for each invoice; locks as `issue`. What fails for one account is
-    reported and keeps no other from its invoices; `stop` ends the run between two accounts, and the next one goes on.
-    Must not be called inside a transaction. Raises Invalid when `until` is still to come everywhere.
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """An invoice to be: whose, and what."""
+
+    account: Account
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    id: UUID
+    started_at: datetime
+    until: date | None
+    since: datetime | None
+    incomplete: frozenset[UUID]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What there is to bill for some accounts, and what is left: by account id."""
+
+    papers: list[Paper] = field(default_factory=list)
+    too_old: dict[UUID, int] = field(default_factory=dict)
+    waiting: dict[UUID, Decimal] = field(default_factory=dict)
+
+
+def bill(
+    until: date | None = None,
+    progress: Progress = lambda done, count: None,
+    stop: Event | None = None,
+    part_size: int = PART,
+) -> Report:
+    """Invoice, for every active account, all that is due by its local today, or by the earlier day `until`.
+
+    Answers what this worker did; others may share the run. With `until`, invoices bear that day. A transaction for each
+    part of `part_size` accounts; locks its row, its accounts, and the series as `issue`. `stop` ends it between two parts,
+    and the next run goes on. Must not be called inside a transaction. Raises Invalid when `until` is still to come.
     """
     _refuse_future(until)
-    accounts = list(Account.objects.filter(is_active=True).order_by("id"))
-    report = Report()
-    for done, account in enumerate(accounts, 1):
-        if stop and stop.is_set():
+    began_at, report = datetime.now(UTC), Report()
+    while not (stop and stop.is_set()):
+        run = in_transaction(lambda: _open(until, part_size))
+        while not (stop and stop.is_set()) and (did := _part(run)) is not None:
+            report.add(did)
+            progress(*_done(run))
+        execute(SQL["finish"], {"run_id": run.id})
+        if run.started_at >= began_at:
             break
-        report.accounts += 1
-        try:
-            _bill_account(account, min(until or today_in(account), today_in(account)), report)
-        except (Refused, DatabaseError) as error:
-            log.exception("billing run failed", extra={"account": account.slug})
-            report.failed[account.slug] = str(error)
-        progress(done, len(accounts))
     return report
 
 
-def bill_period(account: Account, period: Period, day: date) -> Invoice | None:
-    """The invoice of one period, dated `day`; None when there is nothing to bill or it exists. Own transaction."""
-    try:
-        return in_transaction(lambda: _issue(account, period, day))
-    except AlreadyIssued:
-        return None
+def forget_old(age: timedelta = KEPT) -> int:
+    """Forget runs of long ago that issued nothing; answers how many."""
+    execute(SQL["forget_parts"], {"age": age})
+    return execute(SQL["forget_runs"], {"age": age}).rowcount
 
 
-def cause_of(period: Period) -> str:
-    """Names a period as the cause of its invoice, which the database allows once: `period:2026-11-03`."""
-    return f"period:{period.start_on.isoformat()}"
+def find(
+    accounts: Sequence[Account], days: Mapping[UUID, date], since: Mapping[UUID, date] | None = None
+) -> _Found:
+    """What is to be invoiced for these accounts by their days `days[account.id]`, each on that day, oldest first.
 
-
-def _bill_account(account: Account, day: date, report: Report) -> None:
-    missed = _missed(account, day)
-    recent = [period for period in missed if period.index > period_of(account.anchor_on, day).index - CATCH_UP]
-    if len(missed) > len(recent):
-        report.too_old[account.slug] = len(missed) - len(recent)
-    for period in recent:
-        invoice = bill_period(account, period, day)
-        if invoice is not None:
-            report.issued.append(invoice.number)
-            report.totals[invoice.currency] = report.totals.get(invoice.currency, ZERO) + invoice.total
-
-
-def _missed(account: Account, day: date) -> list[Period]:
-    """Periods begun by `day` that have no invoice though they should, oldest first; bounded by arithmetic on days.
-
-    A past period is missed when recurring fees were in force; a setup fee alone waits for the running one.
+    Transaction: the caller's, who holds the rows of the accounts, or may be told what is billed by the time it is read.
     """
-    fees = of_account(account)
-    if not fees:
-        return []
-    first = period_of(account.anchor_on, billing_day(account.anchor_on, min(fee.starts_on for fee in fees)))
-    running = period_of(account.anchor_on, day)
-    begun = [period_number(account.anchor_on, index) for index in range(first.index, running.index + 1)]
-    causes = set(
-        Invoice.objects.filter(account_id=account.id, kind=InvoiceKind.RECURRING).values_list("cause", flat=True)
-    )
-    open_periods = [period for period in begun if cause_of(period) not in causes]
-    return [period for period in open_periods if period == running or _recurring(fees, period)]
+    dues = due.charges(accounts, days, since)
+    billed = _billed(dues)
+    found, papers = _Found(), []
+    for account in accounts:
+        waiting: list[Charge] = []
+        for one in _recent(account, days[account.id], dues.get(account.id, ()), billed, found):
+            waiting += [charge for charge in one.charges if (account.id, charge.cause) not in billed]
+            if waiting and sum((charge.amount for charge in waiting), ZERO) >= 0:
+                papers.append((account, one, waiting))
+                waiting = []
+        if waiting:
+            found.waiting[account.id] = sum((charge.amount for charge in waiting), ZERO)
+    named = _named([(account.id, one.cause) for account, one, _ in papers])
+    found.papers = [Paper(account, _draft(one, lines, days[account.id], named)) for account, one, lines in papers]
+    return found
 
 
-def _issue(account: Account, period: Period, day: date) -> Invoice | None:
-    fees = of_account(account)
-    due = _due(fees, _billed_setup(account.id, fees), period)
-    if not due:
+def _open(until: date | None, part_size: int) -> _Run:
+    """A run of its own, or the one that is under way. Transaction: the caller's."""
+    wanted = {"id": new_id(), "until_on": until, "is_review": False, "started_by": SYSTEM.name}
+    last = execute(SQL["last_complete"]).fetchone() if until is None else None
+    since, incomplete = (last[0], frozenset(last[1])) if last else (None, frozenset())
+    row = execute(SQL["open_run"], wanted).fetchone()
+    if row is not None:
+        execute(SQL["plan"], {"run_id": row[0], "size": part_size})
+    else:
+        row = execute(SQL["joined_run"], wanted).fetchone()
+        if row is None:
+            raise OperationalError("the run that was under way has just ended; one is opened anew")
+    return _Run(row[0], row[1], until, since, incomplete)
+
+
+def _part(run: _Run) -> Report | None:
+    """Bill one part; None when there is none left. Own transaction; when it fails, again, account by account."""
+    try:
+        return in_transaction(lambda: _bill_part(run, _together))
+    except (Refused, DatabaseError):
+        log.warning("a part of the billing run failed; its accounts are billed one by one", exc_info=True)
+        return in_transaction(lambda: _bill_part(run, _one_by_one))
+
+
+def _bill_part(run: _Run, work: Callable[[Sequence[Account], _Run, Report], None]) -> Report | None:
+    wanted = {"run_id": run.id}
+    claimed = execute(SQL["claim"], wanted).fetchone() or execute(SQL["wait"], wanted).fetchone()
+    if claimed is None:
         return None
-    lines = [_line(fee) for fee in due]
-    draft = Draft(str(InvoiceKind.RECURRING), cause_of(period), day, lines, period=period, actor=SYSTEM.name)
-    return issue(account, draft)
-
-
-def _due(fees: Sequence[Fee], billed: set[UUID], period: Period) -> list[Fee]:
-    """What a period's invoice consists of: recurring fees first, then setup fees."""
-    setup = [fee for fee in fees if fee.kind == FeeKind.SETUP and fee.subscription_id not in billed]
-    return _recurring(fees, period) + [fee for fee in setup if fee.starts_on <= period.start_on]
-
-
-def _recurring(fees: Sequence[Fee], period: Period) -> list[Fee]:
-    return [fee for fee in fees if fee.kind == FeeKind.RECURRING and in_force(fee, period.start_on)]
-
-
-def _billed_setup(account_id: UUID, fees: Iterable[Fee]) -> set[UUID]:
-    setup = [fee.subscription_id for fee in fees if fee.kind == FeeKind.SETUP]
-    lines = InvoiceLine.objects.filter(account_id=account_id, revenue_code=SETUP, subscription_id__in=setup)
-    return set(lines.values_list("subscription_id", flat=True)) if setup else set()
-
-
-def _line(fee: Fee) -> DraftLine:
-    return DraftLine(
-        description=fee.name,
-        detail=_DETAIL[fee.kind],
-        quantity=fee.quantity,
-        unit_price=fee.price,
-        amount=fee.total,
-        revenue_code=_REVENUE[fee.kind],
-        subscription_id=fee.subscription_id,
+    part, first_id, last_id = claimed
+    execute(SQL["lock_accounts"], {"first_id": first_id, "last_id": last_id})
+    accounts = list(Account.objects.filter(is_active=True, id__gte=first_id, id__lte=last_id).order_by("id"))
+    report = Report(accounts=len(accounts))
+    work(accounts, run, report)
+    execute(
+        SQL["done"], wanted | {"part": part, "invoices": len(report.issued), "told": json.dumps(_told(accounts, report))}
     )
+    return report
+
+
+def _together(accounts: Sequence[Account], run: _Run, report: Report) -> None:
+    days = {account.id: min(run.until or today, today) for account in accounts if (today := today_in(account))}
+    found = find(accounts, days, _since(accounts, run))
+    slugs = {account.id: account.slug for account in accounts}
+    report.too_old |= {slugs[id]: count for id, count in found.too_old.items()}
+    report.waiting |= {slugs[id]: amount for id, amount in found.waiting.items()}
+    if found.papers:
+        _tell(report, issue_all([(paper.account, paper.draft) for paper in found.papers], tax.rules()))
+
+
+def _one_by_one(accounts: Sequence[Account], run: _Run, report: Report) -> None:
+    for account in accounts:
+        try:
+            with transaction.atomic():
+                _together([account], run, report)
+        except OperationalError:
+            raise
+        except (Refused, DatabaseError) as error:
+            log.exception("billing run failed", extra={"account": account.slug})
+            report.failed[account.slug] = str(error)
+
+
+def _tell(report: Report, issued: Sequence[Issued]) -> None:
+    for one in issued:
+        report.issued.append(one.number)
+        report.totals[one.currency] = report.totals.get(one.currency, ZERO) + one.total
+
+
+def _told(accounts: Sequence[Account], report: Report) -> dict[str, object]:
+    """What a part leaves behind in writing: sums, and whatever is not complete."""
+    ids = {account.slug: str(account.id) for account in accounts}
+    left = {*report.failed, *report.too_old, *report.waiting}
+    told: dict[str, object] = {
+        "totals": {currency: str(total) for currency, total in report.totals.items()},
+        "failed": report.failed,
+        "too_old": report.too_old,
+        "waiting": {slug: str(amount) for slug, amount in report.waiting.items()},
+        "incomplete": [ids[slug] for slug in sorted(left)],
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _since(accounts: Sequence[Account], run: _Run) -> dict[UUID, date]:
+    """From which local day on each account must be looked at: before, the last complete run billed what was known."""
+    if run.since is None:
+        return {}
+    return {
+        account.id: run.since.astimezone(ZoneInfo(account.timezone)).date()
+        for account in accounts
+        if account.id not in run.incomplete
+    }
+
+
+def _recent(
+    account: Account, day: date, dues: Sequence[Due], billed: set[tuple[UUID, str]], found: _Found
+) -> list[Due]:
+    """What is not too old to be billed without a person; the rest is counted, by billing days."""
+    if not dues:
+        return []
+    oldest_on = period_number(account.anchor_on, period_of(account.anchor_on, day).index - CATCH_UP + 1).start_on
+    old = [one for one in dues if one.bill_on < oldest_on]
+    missed = [one for one in old if any((account.id, charge.cause) not in billed for charge in one.charges)]
+    if missed:
+        found.too_old[account.id] = len(missed)
+    return [one for one in dues if one.bill_on >= oldest_on]
+
+
+def _billed(dues: Mapping[UUID, Sequence[Due]]) -> set[tuple[UUID, str]]:
+    wanted = [(id, charge.cause) for id, all_due in dues.items() for one in all_due for charge in one.charges]
+    if not wanted:
+        return set()
+    columns = {"account_ids": [id for id, _ in wanted], "causes": [cause for _, cause in wanted]}
+    return set(execute(SQL["billed"], columns).fetchall())
+
+
+def _named(wanted: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
+    if not wanted:
+        return {}
+    columns = {"account_ids": [id for id, _ in wanted], "causes": [cause for _, cause in wanted]}
+    return {(id, cause): count for id, cause, count in execute(SQL["named"], columns).fetchall()}
+
+
+def _draft(one: Due, charges: Sequence[Charge], day: date, named: Mapping[tuple[UUID, str], int]) -> Draft:
+    count = named.get((one.account_id, one.cause), 0)
+    cause = f"{one.cause}#{count + 1}" if count else one.cause
+    lines = [_line(charge) for charge in charges]
+    return Draft(str(InvoiceKind.RECURRING), cause, day, lines, period=one.period, actor=SYSTEM.name)
+
+
+def _line(charge: Charge) -> DraftLine:
+    return DraftLine(
+        charge.description, charge.detail, charge.quantity, charge.unit_price, charge.amount, charge.revenue_code,
+        charge.subscription_id, charge.tax_code, charge.service_from, charge.service_until, charge.cause,
+    )  # fmt: skip
+
+
+def _done(run: _Run) -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["progress"], {"run_id": run.id})
+        done, count = cursor.fetchone()
+    return int(done), int(count)
 
 
 def _refuse_future(until: date | None) -> None:

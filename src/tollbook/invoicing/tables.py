@@ -382,6 +382,14 @@ class BillingRun(models.Model):
 
     class Meta:
         db_table = "billing_run"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_review", "until_on"],
+                condition=models.Q(finished_at__isnull=True),
+                nulls_distinct=False,
+                name="one_run_under_way",
+            ),
+        ]
         indexes = [models.Index(fields=["-started_at"], name="billing_run_newest_first")]
 
 
