@@ -10,6 +10,7 @@ from tollbook.payments import gateway as gateways
 from tollbook.payments import reconcile as books
 from tollbook.payments.gateway import Unreachable
 from tollbook.payments.reconcile import Difference, Report
+from tollbook.refills.settlers import SETTLERS
 
 UNREACHABLE = 3
 
@@ -47,7 +48,7 @@ def _told(report: Report, settle: bool) -> list[Difference]:
         f"{report.gateway}: {report.charges} charges ({sums} captured), {report.disputes} disputes{foreign}; "
         f"{len(report.differences)} differences."
     )
-    left = books.settle(report.differences) if settle else report.differences
+    left = books.settle(report.differences, SETTLERS) if settle else report.differences
     for one in left:
         click.echo(f"{one.gateway} {one.reference} {one.account}: {one.code}: {one.says}\n    {one.do}")
     if settle and len(left) < len(report.differences):

@@ -7,17 +7,16 @@ can't be placed yet (polar #10728: it came before its row, was acknowledged and 
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from uuid import UUID
 
 from django.db import OperationalError, connection
 
 from tollbook.payments import told
-from tollbook.payments.gateway import ChargeAnswer, GatewayEvent, Unreachable, event_of
-from tollbook.payments.told import NotYet, Told
+from tollbook.payments.gateway import GatewayEvent, Unreachable, event_of
+from tollbook.payments.told import NotYet, Settlers, Told
 from tollbook.postgres.named import load
 
 log = logging.getLogger(__name__)
@@ -30,9 +29,6 @@ PAUSES = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), tim
 LONGEST_PAUSE = timedelta(hours=6)
 KEPT_WAITING = timedelta(days=30)
 FORGOTTEN_AFTER = timedelta(days=90)
-
-Settle = Callable[[UUID, UUID, ChargeAnswer, int], object]
-"""How a charge's answer is taken, by account, id of ours and attempt; safe to repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ def store(name: str, event: GatewayEvent) -> bool:
     return _run("store", **values) == 1
 
 
-def process(settlers: Mapping[str, Settle], stop: Event | None = None) -> int:
+def process(settlers: Settlers, stop: Event | None = None) -> int:
     """Look into everything that is due; answers how many events came to their end. Must not be called inside a transaction.
 
     `settlers`: how charges are settled by what they were for. Any number of workers may do this at once. While a gateway
@@ -84,7 +80,7 @@ def forget_old() -> int:
     return _run("forget", after=FORGOTTEN_AFTER)
 
 
-def _handle(events: list[Received], settlers: Mapping[str, Settle], away: set[str]) -> int:
+def _handle(events: list[Received], settlers: Settlers, away: set[str]) -> int:
     """One question for all events about one thing; how many came to their end. A gateway that is `away` is not asked."""
     first = events[0]
     if first.gateway in away:

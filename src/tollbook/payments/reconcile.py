@@ -5,28 +5,47 @@ go through; everything else is named for a person, with what to do. The gateway 
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event
 from uuid import UUID
 
-from django.db.models import Sum
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Min, Sum
 
 from tollbook.accounts.tables import Account
-from tollbook.errors import Invalid
+from tollbook.errors import Invalid, NotFound
 from tollbook.money.amount import ZERO
 from tollbook.money.written import money
 from tollbook.payments import collect, dispute, gateway, refund
 from tollbook.payments.gateway import Charged, Dispute, Unreachable
 from tollbook.payments.intent import PURPOSE
-from tollbook.payments.tables import OPEN_REFUNDS, Disputed, DisputeState, Payment, Refund, RefundState
+from tollbook.payments.tables import (
+    OPEN_INTENTS,
+    OPEN_REFUNDS,
+    Disputed,
+    DisputeState,
+    Payment,
+    PaymentIntent,
+    Refund,
+    RefundState,
+)
+from tollbook.payments.told import Settle, Settlers
 
 log = logging.getLogger(__name__)
 
 CHARGES_BACK, DISPUTES_BACK = timedelta(days=2), timedelta(days=7)
 """How far back the worker's own comparison looks."""
+
+MARGIN = timedelta(hours=1)
+"""By how much a gateway's clock may differ from ours, and more."""
+
+OPEN_BACK = timedelta(days=35)
+"""How much further back it looks while a charge of then is still open here."""
+
+NOBODY: Settlers = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +100,38 @@ def compare(name: str, since: datetime, until: datetime) -> Report:
     return report
 
 
-def settle(differences: Iterable[Difference]) -> list[Difference]:
-    """Settle what the gateway's own record explains; answers what is left for a person. Not inside a transaction."""
-    return [one for one in differences if not _settled(one)]
+def settle(differences: Iterable[Difference], settlers: Settlers = NOBODY) -> list[Difference]:
+    """Settle what the gateway's own record explains; answers what is left for a person. Not inside a transaction.
+
+    `settlers`: who takes what became of charges that were for other things than invoices.
+    """
+    return [one for one in differences if not _settled(one, settlers)]
 
 
-def catch_up(stop: Event | None = None) -> int:
+def catch_up(
+    stop: Event | None = None,
+    settlers: Settlers = NOBODY,
+    open_since: Callable[[str], datetime | None] = lambda name: None,
+) -> int:
     """What no webhook told: compare the last days with every gateway, settle, and ask what became of open disputes.
 
-    Answers how many differences were settled; what is left is logged. A gateway that is away keeps no other from its turn.
+    `open_since` answers when the oldest open charge of whoever settles was sent to a gateway, which is compared from then
+    on. Answers how many differences were settled; what is left is logged. A gateway that is away keeps no other from its
+    turn.
     """
     now, done = datetime.now(UTC), 0
     for name in gateway.offered():
         if stop is not None and stop.is_set():
             break
         try:
-            done += _catch_up(name, now)
+            done += _catch_up(name, now, settlers, open_since(name))
         except Unreachable:
             log.warning("gateway %s can't be reached: nothing was compared", name)
     return done
 
 
-def _catch_up(name: str, now: datetime) -> int:
-    found = compare(name, now - CHARGES_BACK, now).differences
+def _catch_up(name: str, now: datetime, settlers: Settlers, open_since: datetime | None) -> int:
+    found = compare(name, _begins(name, now, open_since), now).differences
     for told in gateway.disputes(name, now - DISPUTES_BACK, now):
         dispute.take(name, told)
     for reference in list(Disputed.objects.filter(**_everybody(), **_open(name)).values_list("reference", flat=True)):
@@ -111,10 +139,18 @@ def _catch_up(name: str, now: datetime) -> int:
             dispute.refresh(name, reference)
         except LookupError:
             log.error("gateway %s does not know dispute %s any more", name, reference)
-    left = settle(found)
+    left = settle(found, settlers)
     for one in left:
         log.error("gateway %s and the books differ: %s", name, one.says, extra={"reference": one.reference})
     return len(found) - len(left)
+
+
+def _begins(name: str, now: datetime, open_since: datetime | None) -> datetime:
+    """Some days back, or as far as the oldest charge that is open here: it may have succeeded since."""
+    payments = PaymentIntent.objects.filter(**_everybody(), gateway=name, state__in=OPEN_INTENTS)
+    oldest = payments.aggregate(at=Min("charging_at"))["at"]
+    begins = min(at for at in (now - CHARGES_BACK, open_since, oldest) if at is not None)
+    return max(begins - MARGIN, now - OPEN_BACK)
 
 
 def _open(name: str) -> dict[str, str]:
@@ -125,17 +161,30 @@ def _everybody() -> dict[str, list[UUID]]:
     return {"account_id__in": list(Account.objects.values_list("id", flat=True))}
 
 
-def _settled(one: Difference) -> bool:
+def _settled(one: Difference, settlers: Settlers) -> bool:
     if one.code == "charge_not_booked" and one.charge is not None and one.charge.purpose == PURPOSE:
         if one.charge.account_id is None or not _is_id(one.charge.our_id):
             return False
         return collect.settle_by(one.charge.account_id, one.charge.our_id) == "succeeded"
+    if one.code == "charge_not_booked" and one.charge is not None and one.charge.purpose in settlers:
+        return _taken(one.gateway, one.charge, settlers[one.charge.purpose])
     if one.code in ("dispute_not_booked", "dispute_differs") and one.dispute is not None:
         case = dispute.take(one.gateway, one.dispute)
         return case is not None and (case.state, case.fee) == (one.dispute.state, one.dispute.fee)
     if one.code == "refunds_differ" and one.charge is not None and one.charge.account_id is not None:
         return _refunds_asked(one.charge.account_id, one.gateway, one.charge)
     return False
+
+
+def _taken(name: str, charge: Charged, settle: Settle) -> bool:
+    """Let whoever it was for take it; whether it stands in the books now."""
+    if charge.account_id is None or not _is_id(charge.our_id):
+        return False
+    try:
+        settle(charge.account_id, UUID(charge.our_id), charge.answer, charge.attempt)
+    except (ObjectDoesNotExist, NotFound):
+        return False
+    return _payment(charge.account_id, name, charge.reference) is not None
 
 
 def _refunds_asked(account_id: UUID, name: str, charge: Charged) -> bool:
@@ -180,6 +229,8 @@ def _of_charge(report: Report, charge: Charged, slugs: dict[UUID, str]) -> Itera
 
 def _captured(name: str, charge: Charged, payment: Payment | None, slugs: dict[UUID, str]) -> Iterator[Difference]:
     slug, took = slugs[charge.account_id] if charge.account_id else "", money(charge.amount, charge.currency)
+    if payment is None and charge.refunded >= charge.amount:
+        return  # taken and given back there, past the books: nobody owes anybody anything
     if payment is None:
         says = f"The gateway took {took}; the books have no payment of it."
         yield Difference("charge_not_booked", name, charge.reference, slug, says, _what_to_do(charge), charge)
@@ -195,7 +246,7 @@ def _what_to_do(charge: Charged) -> str:
     if charge.purpose == PURPOSE:
         return "Settle it: the charge is of a payment that was asked for here."
     if charge.purpose == "refill":
-        return "It is of a refill, which asks for itself; if it stays here for an hour, look at the desk's Refills."
+        return "Settle it: the charge is of a refill that was decided here. What stays, look up on the desk's Refills."
     return "Find out what it was for; give it back at the gateway, or record it as a transfer."
 
 

@@ -16,7 +16,10 @@ from tollbook.payments.tables import GatewayCustomer, PaymentMethod
 log = logging.getLogger(__name__)
 
 ELSEWHERE = "Not of this installation."
-Settlers = Mapping[str, Callable[[UUID, UUID, ChargeAnswer, int], object]]
+Settle = Callable[[UUID, UUID, ChargeAnswer, int], object]
+"""How a charge's answer is taken, by account, id of ours and attempt; safe to repeat."""
+Settlers = Mapping[str, Settle]
+"""By what the charge was for."""
 
 
 class NotYet(Exception):

@@ -7,9 +7,9 @@ from threading import Event
 from tollbook.accounts.remember import forget_old
 from tollbook.alerts import deliver, notify
 from tollbook.invoicing.run import bill
-from tollbook.payments import captured, collect, inbox, method, reconcile, refund
-from tollbook.refills import settle as refills
+from tollbook.payments import collect, inbox, method, reconcile, refund
 from tollbook.refills.run import run_due
+from tollbook.refills.settlers import SETTLERS, open_since
 from tollbook.usage.fold import fold_due
 from tollbook.wallets.hold import expire_due
 
@@ -44,14 +44,7 @@ def move_payments(stop: Event) -> int:
 
 def catch_up(stop: Event) -> int:
     """What no webhook told of charges and disputes."""
-    return reconcile.catch_up(stop)
-
-
-SETTLERS: dict[str, inbox.Settle] = {
-    "refill": refills.settle,
-    "invoice": lambda account_id, our_id, answer, attempt: captured.settle(account_id, our_id, attempt, answer),
-}
-"""Who takes what became of a charge, by what it was for."""
+    return reconcile.catch_up(stop, SETTLERS, open_since)
 
 
 def look_into_webhooks(stop: Event) -> int:

@@ -19,6 +19,7 @@ from tollbook.payments import collect, credit, dispute, dunning, gateway, intent
 from tollbook.payments.refund import Back, Choice
 from tollbook.payments.tables import Disputed, Payment, PaymentIntent, Refund, RefundSource
 from tollbook.payments.transfer import GATEWAY as MANUAL
+from tollbook.refills.settlers import SETTLERS
 from tollbook.web import formats
 from tollbook.web.desk import lists
 from tollbook.web.desk.accounts import above
@@ -263,7 +264,7 @@ def reconciled(request: DeskRequest) -> HttpResponse:
         name = form.cleaned_data["gateway"]
         report = reconcile.compare(name, *_instants(form.cleaned_data["since"], form.cleaned_data["until"]))
         if request.method == "POST":
-            left = reconcile.settle(report.differences)
+            left = reconcile.settle(report.differences, SETTLERS)
             context["settled"] = len(report.differences) - len(left)
             report.differences = left
         context |= {"report": report, "can_settle": any(one.charge or one.dispute for one in report.differences)}
