@@ -72,8 +72,8 @@ class Route:
 
 # Parts that are neither ids nor numbers: the same in every account.
 PARTS = {"type_code": "sms", "code": "x"}
-QUERIES = {"event-reverse": "?id=X-{slug}"}
-"""What else a page must be told: an event's id may hold any sign, so it stands in no path."""
+QUERIES = {"event-reverse": "?id=X-{slug}", "simulated-gateway": "?return=http://testserver/billing/payment-methods/"}
+"""What else a page must be told: an event's id may hold any sign, so it stands in no path; and where it leads back to."""
 
 
 def value(world: World, account: Account, kind: str, name: str) -> str:
