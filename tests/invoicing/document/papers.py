@@ -1,6 +1,7 @@
 """The cast of these tests: a seller, a buyer, and papers that add up."""
 
 import io
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -33,8 +34,11 @@ def line(position: int, description: str = "Agent seats", amount: str = "1225.00
 
 
 def paper(*lines: Line, tax: str = "0", **more: Any) -> Paper:
-    """An invoice of `lines` (one, when none is given), with sums that fit, otherwise as `more` says."""
+    """An invoice of `lines` (one, when none is given; the last bears all `tax`), with sums that fit, else as `more` says."""
     lines = lines or (line(1),)
+    tax_label = more.pop("tax_label", "")
+    if Decimal(tax) or tax_label:
+        lines = (*lines[:-1], replace(lines[-1], tax=Decimal(tax), tax_label=tax_label))
     subtotal = sum((each.amount for each in lines), Decimal(0))
     fields: dict[str, Any] = {
         "number": "INV-000132",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pypdf
@@ -14,7 +15,7 @@ import pytest
 
 from tests.invoicing.document.papers import BUYER, LOGO, SELLER, line, pages, paper, words
 from tollbook.invoicing.document import figures
-from tollbook.invoicing.document.paper import Party
+from tollbook.invoicing.document.paper import CREDIT_NOTE, Corrected, Party
 from tollbook.invoicing.document.typeset import typeset
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -87,9 +88,12 @@ def test_a_paid_invoice_shows_what_was_paid_and_that_nothing_is_due():
 
 
 def test_a_credit_note_says_so():
-    text = words(typeset(paper(line(1, amount="-15.00"), kind="Credit note", number="CN-000007")))
+    corrects = Corrected("INV-000132", date(2026, 11, 3))
+    text = words(typeset(paper(line(1, amount="15.00"), kind=CREDIT_NOTE, number="CN-000007", corrects=corrects)))
     assert "Credit note CN-000007" in text
-    assert "Total −$15.00" in text
+    assert "Corrects INV-000132, Nov 3, 2026" in text
+    assert "Total credited · USD $15.00" in text
+    assert "Amount due" not in text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from decimal import Decimal
 
 from tollbook.errors import Invalid
 from tollbook.invoicing.document.countries import country_name
-from tollbook.money.amount import to_minor
+from tollbook.money.amount import ZERO, to_minor
+
+INVOICE, CREDIT_NOTE = "Invoice", "Credit note"
 
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
@@ -43,7 +45,9 @@ class Line:
     """One line. `amount` has the currency's minor unit, negative for a credit; `unit_price` up to 6 places.
 
     `amount` is printed as given and never recomputed: proration and minimum fees may differ from quantity x price.
-    `quantity` and `unit_price` may be absent (None) and print nothing then.
+    `quantity` and `unit_price` may be absent (None) and print nothing then. `tax_category` is EN 16931's (S standard, Z
+    zero, E exempt, AE reverse charge, G export, O not taxed), `tax_rate` in percent, `tax` is added to the amount, and
+    `tax_label` names it in the sums ("VAT 19 %"). `service_from` and `service_until` (both included) are what it pays for.
     """
 
     position: int
@@ -53,6 +57,31 @@ class Line:
     unit: str = ""
     unit_price: Decimal | None = None
     detail: str = ""
+    tax_category: str = "O"
+    tax_rate: Decimal = ZERO
+    tax: Decimal = ZERO
+    tax_label: str = ""
+    service_from: date | None = None
+    service_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaxShare:
+    """What lines of one category and rate come to: their net sum, and the tax on it."""
+
+    category: str
+    rate: Decimal
+    label: str
+    base: Decimal
+    tax: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """The invoice that a credit note corrects."""
+
+    number: str
+    issued_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +91,8 @@ class Paper:
     `period_end_on` is the last day included. `payment_state` is the sentence true at the moment of issue ("Paid on
     Nov 3, 2026 by Visa ending 4242"), and `amount_due` what was open then. `logo_svg` is SVG source without outside
     references; without one, or when it can't be drawn, the seller's name stands in its place.
+    `tax_note` says why no tax is charged (reverse charge, an exemption). A credit note's amounts are what it gives back, and
+    `corrects` names its invoice.
     `accent` is `#rrggbb`. `locale` (en-US, de-DE) decides how figures look. `zone` is printed, never computed with.
     """
 
@@ -76,18 +107,35 @@ class Paper:
     total: Decimal
     payment_state: str
     amount_due: Decimal
-    kind: str = "Invoice"
+    kind: str = INVOICE
     due_on: date | None = None
     po_number: str = ""
     period_start_on: date | None = None
     period_end_on: date | None = None
-    tax_label: str = ""
+    tax_note: str = ""
+    corrects: Corrected | None = None
     payment_instructions: str = ""
     notes: str = ""
     logo_svg: str | None = None
     accent: str = "#3b5bdb"
     locale: str = "en-US"
     zone: str = "UTC"
+
+    @property
+    def is_credit(self) -> bool:
+        """Whether it gives back rather than asks for."""
+        return self.kind == CREDIT_NOTE
+
+    @property
+    def taxes(self) -> list[TaxShare]:
+        """The lines' taxes by category, rate and label, in the order of the lines."""
+        shares: dict[tuple[str, Decimal, str], list[Line]] = {}
+        for line in self.lines:
+            shares.setdefault((line.tax_category, line.tax_rate.normalize(), line.tax_label), []).append(line)
+        return [
+            TaxShare(*key, sum((line.amount for line in lines), ZERO), sum((line.tax for line in lines), ZERO))
+            for key, lines in shares.items()
+        ]
 
     def __post_init__(self) -> None:
         """Raise `Invalid` when the sums don't add up, an amount is finer than the minor unit, or a code is malformed."""
@@ -99,14 +147,18 @@ class Paper:
         self._check_sums()
 
     def _check_places(self) -> None:
-        amounts = [self.subtotal, self.tax, self.total, self.amount_due, *(line.amount for line in self.lines)]
+        amounts = [self.subtotal, self.tax, self.total, self.amount_due]
+        amounts += [amount for line in self.lines for amount in (line.amount, line.tax)]
         for amount in amounts:
             if to_minor(amount, self.currency) != amount:
                 raise Invalid(f"{self.number}: {amount} is finer than {self.currency} can be paid", field="lines")
 
     def _check_sums(self) -> None:
-        lines = sum((line.amount for line in self.lines), Decimal(0))
+        lines = sum((line.amount for line in self.lines), ZERO)
         if lines != self.subtotal:
             raise Invalid(f"{self.number}: lines sum to {lines}, not to the subtotal {self.subtotal}", field="subtotal")
+        taxes = sum((line.tax for line in self.lines), ZERO)
+        if taxes != self.tax:
+            raise Invalid(f"{self.number}: the lines' taxes sum to {taxes}, not to {self.tax}", field="tax")
         if self.subtotal + self.tax != self.total:
             raise Invalid(f"{self.number}: subtotal and tax do not make the total {self.total}", field="total")

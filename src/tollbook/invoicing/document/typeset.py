@@ -16,6 +16,10 @@ import typst
 
 from tollbook.invoicing.document import figures
 from tollbook.invoicing.document.countries import LETTER_COUNTRIES
+from tollbook.invoicing.document.einvoice.carry import declared
+from tollbook.invoicing.document.einvoice.cii import cii
+from tollbook.invoicing.document.einvoice.statement import statement
+from tollbook.invoicing.document.letters import clean, marked
 from tollbook.invoicing.document.paper import Line, Paper, Party
 
 _HERE = Path(__file__).parent
@@ -23,35 +27,22 @@ _TEMPLATE = _HERE / "invoice.typ"
 # Longer texts may be split by the end of a page; shorter ones move to the next page whole.
 _MOVABLE_CHARACTERS, _MOVABLE_LINES = 600, 12
 
-# Controls and noncharacters, which PDF/A forbids, and direction overrides, by which a name could turn figures around.
-_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb" + _NONCHARACTERS + "]"
-)
-# Private use and lone surrogates have no agreed shape: a box says that something stood there.
-_SHAPELESS = re.compile("[\ud800-\udfff\ue000-\uf8ff\U000f0000-\U0010ffff]")
-
-# Runs of letters that stand alone, figures and signs, too long for a narrow column; `invoice.typ` breaks what stands between
-# two marks. It is found here because typst takes 4 ms to make such a pattern ready, at every document.
-_ENDLESS = re.compile(
-    "[!-~\u00a1-\u0588\u1d00-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u2bff\u2c60-\u2c7f\ua640-\ua7ff\U0001f000-\U0001faff]{20,}"
-)
-_MARK = "\ue000"
-
 
 def typeset(paper: Paper) -> bytes:
     """The PDF of `paper` (PDF/A-3a and PDF/UA-1, Letter or A4). About ten milliseconds a page; safe in threads.
 
-    A logo that can't be drawn is left out, and the seller's name stands in its place: a broken picture must not keep
-    an invoice from its reader.
+    An invoice or credit note that EN 16931 has words for carries them inside (Factur-X). A logo that can't be drawn is
+    left out, and the seller's name stands in its place: a broken picture must not keep an invoice from its reader.
     """
-    content = _content(paper)
+    said = statement(paper)
+    content = _content(paper, cii(said) if said else None)
     try:
-        return _compile(content, paper.issued_on)
+        pdf = _compile(content, paper.issued_on)
     except typst.TypstError:
         if paper.logo_svg is None:
             raise
-        return _compile(content | {"logo_svg": None}, paper.issued_on)
+        pdf = _compile(content | {"logo_svg": None}, paper.issued_on)
+    return declared(pdf) if said else pdf
 
 
 def _compile(content: dict[str, Any], issued_on: date) -> bytes:
@@ -75,10 +66,10 @@ def fonts() -> typst.Fonts:
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(_HERE / "fonts")])
 
 
-def _content(paper: Paper) -> dict[str, Any]:
+def _content(paper: Paper, einvoice: str | None) -> dict[str, Any]:
     """Everything the layout prints, as finished text."""
-    logo = {"logo_svg": paper.logo_svg and _clean(paper.logo_svg)}
-    return logo | _printable(
+    as_it_is = {"logo_svg": paper.logo_svg and clean(paper.logo_svg), "einvoice": einvoice}
+    return as_it_is | _printable(
         {
             "title": f"{paper.kind} {paper.number}",
             "kind": paper.kind,
@@ -96,7 +87,7 @@ def _content(paper: Paper) -> dict[str, Any]:
             "payment_state": paper.payment_state,
             "settled": paper.amount_due <= 0,
             "payment_instructions": paper.payment_instructions,
-            "notes": paper.notes,
+            "notes": "\n".join(note for note in (paper.tax_note, paper.notes) if note),
             "zone": paper.zone,
         }
     )
@@ -118,6 +109,8 @@ def _facts(paper: Paper) -> list[list[str]]:
         facts.append(["Due", figures.day(paper.due_on, paper.locale)])
     if paper.period_start_on and paper.period_end_on:
         facts.append(["Period", figures.span(paper.period_start_on, paper.period_end_on, paper.locale)])
+    if paper.corrects:
+        facts.append(["Corrects", f"{paper.corrects.number}, {figures.day(paper.corrects.issued_on, paper.locale)}"])
     if paper.po_number:
         facts.append(["PO number", paper.po_number])
     return facts
@@ -143,17 +136,20 @@ def _line(line: Line, paper: Paper) -> dict[str, Any]:
 def _sums(paper: Paper) -> list[list[str]]:
     """Label, amount and kind of each row under the lines; parts only where there is something to tell apart."""
     rows: list[tuple[str, Decimal, str]] = []
-    if paper.tax or paper.tax_label:
-        rows += [("Subtotal", paper.subtotal, "part"), (paper.tax_label or "Tax", paper.tax, "part")]
-    rows.append(("Total", paper.total, "whole"))
-    if paper.amount_due != paper.total:
-        paid = "Paid" if paper.total > 0 else "Credited"
-        rows += [(paid, paper.amount_due - paper.total, "part"), ("Amount due", paper.amount_due, "due")]
+    taxes = [share for share in paper.taxes if share.tax or share.label]
+    if taxes:
+        rows.append(("Subtotal", paper.subtotal, "part"))
+        rows += [(share.label or "Tax", share.tax, "part") for share in taxes]
+    rows.append(("Total credited" if paper.is_credit else "Total", paper.total, "whole"))
+    if not paper.is_credit and paper.amount_due != paper.total:
+        rows += [("Paid", paper.amount_due - paper.total, "part"), ("Amount due", paper.amount_due, "due")]
     return [[label, _money(amount, paper), kind] for label, amount, kind in rows]
 
 
 def _headline(paper: Paper) -> list[str]:
     """The one figure people look for: what to pay, or, when nothing is, what it came to."""
+    if paper.is_credit:
+        return ["Total credited", _money(paper.total, paper), paper.currency]
     settled = paper.amount_due <= 0
     amount = paper.total if settled else paper.amount_due
     return ["Total" if settled else "Amount due", _money(amount, paper), paper.currency]
@@ -166,13 +162,9 @@ def _money(amount: Decimal, paper: Paper) -> str:
 def _printable(value: Any) -> Any:
     """`value` with every text in it made printable, its endless runs marked; lists and dictionaries are walked."""
     if isinstance(value, str):
-        return _ENDLESS.sub(rf"{_MARK}\g<0>{_MARK}", _clean(value))
+        return marked(value)
     if isinstance(value, list):
         return [_printable(item) for item in value]
     if isinstance(value, dict):
         return {key: _printable(item) for key, item in value.items()}
     return value
-
-
-def _clean(text: str) -> str:
-    return _SHAPELESS.sub("□", _UNPRINTABLE.sub("", text.replace("\r\n", "\n")))
