@@ -49,6 +49,8 @@ def paper(invoice: Invoice) -> Paper:
         amount_due=ZERO if settled else invoice.total,
         due_on=None if settled else invoice.due_on,
         po_number=invoice.po_number,
+        tax_note=invoice.tax_note,
+        notes=invoice.notes,
         period_start_on=invoice.period_start_on,
         period_end_on=invoice.period_end_on,
         payment_instructions="" if settled else invoice.seller.get("payment_instructions", ""),
@@ -74,10 +76,13 @@ def _party(copied: dict[str, Any]) -> Party:
 
 def _lines(invoice: Invoice) -> list[Line]:
     rows = InvoiceLine.objects.filter(account_id=invoice.account_id, invoice_id=invoice.id).order_by("position")
-    return [
-        Line(row.position, row.description, row.amount, row.quantity, unit_price=row.unit_price, detail=row.detail)
-        for row in rows
-    ]
+    return [_line(row) for row in rows]
+
+
+def _line(row: InvoiceLine) -> Line:
+    same = ("position", "description", "amount", "quantity", "unit_price", "detail")
+    taxed = ("tax_category", "tax_rate", "tax", "tax_label", "service_from", "service_until")
+    return Line(**{name: getattr(row, name) for name in (*same, *taxed)})
 
 
 def _locale(copied: str) -> str:
