@@ -15,9 +15,10 @@ from tollbook.invoicing.run import CATCH_UP, Report, bill
 from tollbook.invoicing.tables import Invoice, InvoiceLine
 from tollbook.ledger.balance import sums
 from tollbook.money.period import add_months
+from tollbook.subscriptions.change import change_quantity
 from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.fees import fees
-from tollbook.subscriptions.subscribe import NewSubscription, change_quantity, start
+from tollbook.subscriptions.subscribe import NewSubscription, start
 from tollbook.subscriptions.tables import FeeKind
 
 A_DAY = timedelta(days=1)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
-from tollbook.money.period import period_of
-from tollbook.subscriptions.fees import billing_day, fees, line_total
+from tollbook.money.period import billing_day, period_of
+from tollbook.subscriptions.fees import fees, line_total
 from tollbook.subscriptions.subscribe import NewSubscription, start
 
 days = st.dates(date(2000, 1, 1), date(2060, 12, 31))

@@ -20,7 +20,7 @@ from tollbook.wallets.tables import Wallet
 
 # Shared by all accounts and the same for all, or never reached by the portal.
 SHARED = {
-    "credit_type", "component", "operator_switch", "number_series", "worker_beat", "collection_schedule",
+    "credit_type", "component", "component_price", "operator_switch", "number_series", "worker_beat", "collection_schedule",
     "installation", "gateway_event", "alert_cursor", "seller_profile", "tax_rule", "billing_run", "billing_part",
     "account_emailaddress", "account_emailconfirmation", "django_session", "django_migrations", "django_content_type",
     "auth_group", "auth_permission", "auth_group_permissions",
@@ -34,6 +34,7 @@ APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
     "credit_note", "credit_note_line", "reduction", "settlement", "invoice_file", "payment", "simulated_charge",
     "usage_archive", "usage_archived", "usage_reversal", "gateway_customer", "charge_told", "alert_notice",
+    "component_price", "subscription", "subscription_change",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
 OVER_ACCOUNTS = {
@@ -53,6 +54,8 @@ OVER_ACCOUNTS = {
     "payment_intent_finished": "the worker looks for payments to tell about",
     "invoice_issued": "the worker looks for invoices to tell about",
     "credit_note_issued": "the worker looks for credit notes to tell about",
+    "component_price_pkey": "prices of components are shared by all accounts",
+    "component_price_versions": "the same",
     "seller_profile_pkey": "sellers are shared by all accounts",
     "tax_rule_pkey": "rules of tax are shared by all accounts",
     "tax_rule_once": "the same",

@@ -1,18 +1,20 @@
 """One line to be billed, and the lines that fall due together. Values only; `due` makes them, `invoicing` prints them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from tollbook.money.period import Period
 
-RECURRING, SETUP = "revenue:recurring", "revenue:setup"
+RECURRING, SETUP, ONE_OFF = "revenue:recurring", "revenue:setup", "revenue:one_off"
+DISCOUNT, MINIMUM = "revenue:discount", "revenue:minimum"
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """A line. `amount` has the minor unit of the account's currency and is below zero for what is given back.
 
     `cause` names what it is charged for and is the same whenever it is computed, so that it can be stored in a unique column
@@ -36,12 +38,12 @@ class Charge:
     tax_code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """What falls due together, on the account's local day `bill_on`: the lines of one invoice, in the order they print.
 
-    `cause` names the invoice: `period:2026-11-03` for a billing day, else what else made it due. Lines whose cause was
-    billed before are to be left out by whoever bills; an invoice of this cause may exist when a line was recorded late.
+    `cause` names the invoice. `period` is the account's billing period that begins on that day or contains it. Lines whose
+    cause was billed before are to be left out, and lines that sum to less than zero wait for what falls due next
+    (`due.billable` does both).
     """
 
     account_id: UUID

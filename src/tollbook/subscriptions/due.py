@@ -1,96 +1,112 @@
-"""What is to be billed: every charge of many accounts up to a day, in one statement, as pure arithmetic on what is recorded.
+"""What is to be billed: every charge of many accounts up to a day, in a few statements, as pure arithmetic on what is
+recorded.
 
 The same records give the same charges whenever and however often they are computed: a charge's cause is stable, and what
-is recorded later adds charges but changes none. So whoever bills keeps the causes it has billed, and needs nothing else.
+is recorded later adds charges but changes none (lines.py says how). So whoever bills keeps the causes it has billed, and
+needs nothing else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from tollbook.accounts.tables import Account
+from tollbook.money.amount import ZERO
 from tollbook.money.period import Period, period_number, period_of
-from tollbook.subscriptions.charge import RECURRING, SETUP, Charge, Due
-from tollbook.subscriptions.fees import billing_day, line_total
-from tollbook.subscriptions.tables import FeeKind, Subscription
+from tollbook.money.written import money
+from tollbook.subscriptions.charge import MINIMUM, Charge, Due
+from tollbook.subscriptions.lines import Owed, Payer, lines_of, share
+from tollbook.subscriptions.plan import A_DAY
+from tollbook.subscriptions.record import Book, Minimum, read
 
 
 def charges(
     accounts: Sequence[Account], days: Mapping[UUID, date], since: Mapping[UUID, date] | None = None
 ) -> dict[UUID, list[Due]]:
-    """All that falls due by each account's local day `days[account.id]`, oldest billing day first. Reads only, no locks.
+    """All that falls due by each account's local day `days[account.id]`, oldest first. Reads only, no locks.
 
-    One statement for all accounts. An account without anything due is missing. With `since`, what was known and due before
-    that day of the account is left out: pass the day of its last complete billing run, and what a run may have missed is
-    here, with what was recorded on that day or later however long ago it fell due.
+    At most four statements for all accounts. An account without anything due is missing. With `since`, what was known and
+    due before that day of the account is left out: pass the day of its last complete billing run (or the `bill_on` of the
+    first charge that was left waiting), and what a run may have missed is here, with what was recorded on that day or later
+    however long ago it fell due.
     """
-    of_account: dict[UUID, list[Subscription]] = {}
-    for row in Subscription.objects.filter(account_id__in=list(days)).order_by("account_id", "kind", "name", "id"):
-        of_account.setdefault(row.account_id, []).append(row)
+    books = read(accounts)
     found = {}
     for account in accounts:
-        rows = of_account.get(account.id)
-        if rows and (due := _of_account(account, rows, days[account.id], (since or {}).get(account.id))):
-            found[account.id] = due
+        if book := books.get(account.id):
+            due = of_book(account, book, days[account.id], (since or {}).get(account.id))
+            if due:
+                found[account.id] = due
     return found
 
 
-def cause_of(bill_on: date) -> str:
-    """Names a billing day as the cause of its invoice: `period:2026-11-03`."""
-    return f"period:{bill_on.isoformat()}"
-
-
-def _of_account(account: Account, rows: Sequence[Subscription], day: date, since: date | None) -> list[Due]:
-    zone = ZoneInfo(account.timezone)
+def of_book(account: Account, book: Book, day: date, since: date | None = None) -> list[Due]:
+    """What of one account's book falls due by `day`, as `charges` answers it."""
+    payer = Payer(account.currency, account.anchor_on)
+    start = period_of(account.anchor_on, since).start_on - A_DAY if since and book.minimums else since
+    owed = [each for plan in book.plans for each in lines_of(plan, payer, day, start)]
+    owed += [each for minimum in book.minimums for each in _true_ups(account, minimum, owed, day, since)]
     grouped: dict[date, list[Charge]] = {}
-    for row in rows:
-        known_on = row.created_at.astimezone(zone).date()
-        earliest = None if since is None or known_on >= since else since
-        for charge in _of_row(account, row, day):
-            if earliest is None or charge.period.start_on >= earliest:
-                grouped.setdefault(charge.period.start_on, []).append(charge)
-    periods = {bill_on: period_of(account.anchor_on, bill_on) for bill_on in grouped}
+    for each in owed:
+        if since is None or each.bill_on >= since or each.known_on >= since:
+            grouped.setdefault(each.bill_on, []).append(each.charge)
     return [
-        Due(account.id, bill_on, periods[bill_on], cause_of(bill_on), grouped[bill_on]) for bill_on in sorted(grouped)
+        Due(account.id, bill_on, period_of(account.anchor_on, bill_on), cause_of(bill_on), grouped[bill_on])
+        for bill_on in sorted(grouped)
     ]
 
 
-def _of_row(account: Account, row: Subscription, day: date) -> Iterable[Charge]:
-    if row.ends_on and row.ends_on < row.starts_on:
-        return
-    first = period_of(account.anchor_on, billing_day(account.anchor_on, row.starts_on))
-    if row.kind == FeeKind.SETUP:
-        if first.start_on <= day:
-            yield _setup(account, row, first)
-        return
-    last_on = min(day, row.ends_on or day)
-    for index in range(first.index, period_of(account.anchor_on, last_on).index + 1):
-        yield _recurring(account, row, period_number(account.anchor_on, index))
+def billable(groups: Iterable[Due], billed: Container[str]) -> tuple[list[Due], list[Charge]]:
+    """What of an account's groups is to be invoiced now, and what has to wait: charges whose cause is in `billed` are left
+    out, and lines that sum to less than zero ride on the next group, until the sum is zero or more.
+    """
+    ready: list[Due] = []
+    waiting: list[Charge] = []
+    for group in groups:
+        waiting += [charge for charge in group.charges if charge.cause not in billed]
+        if waiting and total(waiting) >= 0:
+            ready.append(group._replace(charges=waiting))
+            waiting = []
+    return ready, waiting
 
 
-def _setup(account: Account, row: Subscription, period: Period) -> Charge:
-    return _charge(account, row, period, f"setup:{row.id}", "Setup fee, charged once", SETUP)
+def total(lines: Iterable[Charge]) -> Decimal:
+    """What charges sum to, as printed."""
+    return sum((line.amount for line in lines), ZERO)
 
 
-def _recurring(account: Account, row: Subscription, period: Period) -> Charge:
-    cause = f"fee:{row.id}:{period.start_on.isoformat()}"
-    return _charge(account, row, period, cause, "Monthly fee, charged in advance", RECURRING)
+def cause_of(bill_on: date) -> str:
+    """Names a day on which something falls due as the cause of its invoice: `period:2026-11-03`."""
+    return f"period:{bill_on.isoformat()}"
 
 
-def _charge(account: Account, row: Subscription, period: Period, cause: str, detail: str, revenue_code: str) -> Charge:
-    served = revenue_code == RECURRING
+def _true_ups(
+    account: Account, minimum: Minimum, owed: Sequence[Owed], day: date, since: date | None
+) -> Iterable[Owed]:
+    """What is missing of the least that was agreed, charged when a period is over, for what fell due within it."""
+    first = period_of(account.anchor_on, max(minimum.starts_on, since - A_DAY) if since else minimum.starts_on).index
+    last = period_of(account.anchor_on, min(day, minimum.ends_on or day)).index
+    for index in range(first, last + 1):
+        period = period_number(account.anchor_on, index)
+        bill_on = period.end_on + A_DAY
+        missing = _missing(account, minimum, period, owed)
+        if bill_on <= day and missing.amount > 0:
+            yield Owed(bill_on, minimum.known_on, missing)
+
+
+def _missing(account: Account, minimum: Minimum, period: Period, owed: Sequence[Owed]) -> Charge:
+    from_on = max(period.start_on, minimum.starts_on)
+    until_on = min(period.end_on, minimum.ends_on or period.end_on)
+    least = share(minimum.amount, period, from_on, until_on, account.currency)
+    paid = total(each.charge for each in owed if from_on <= each.bill_on <= until_on)
+    days = "" if (from_on, until_on) == (period.start_on, period.end_on) else _some(period, from_on, until_on)
+    detail = f"At least {money(least, account.currency)}{days}, less {money(paid, account.currency)} charged since"
     return Charge(
-        account_id=account.id,
-        cause=cause,
-        period=period,
-        subscription_id=row.id,
-        description=row.name,
-        detail=detail,
-        quantity=row.quantity,
-        unit_price=row.price,
-        amount=line_total(row.quantity, row.price, account.currency),
-        revenue_code=revenue_code,
-        service_from=period.start_on if served else None,
-        service_until=period.end_on if served else None,
-    )
+        account.id, f"minimum:{minimum.id}:{period.start_on}", period, None, "Minimum commitment",
+        f"{detail} {from_on:%b} {from_on.day}", Decimal(1), least - paid, least - paid, MINIMUM,
+    )  # fmt: skip
+
+
+def _some(period: Period, from_on: date, until_on: date) -> str:
+    return f" for {(until_on - from_on).days + 1} of {period.days} days"

@@ -1,10 +1,7 @@
-"""Start a subscription, change its quantity from a day on, end it.
+"""Start a subscription: what is agreed then never changes; change.py records what comes later.
 
-Days are local days of the account. A period is billed in advance by what is in force on its first day (fees.py), so
-a start or a change in the middle of a period is billed from the next period on, and an end in the middle refunds
-nothing. A row is never changed but for its last day: a change ends one row and starts another. What was in force on a
-day that may have been billed stays, because it explains the invoice: changes take effect today at the earliest, on a
-billing day tomorrow.
+Days are local days of the account. Recurring fees are billed in advance on the first day of each period; lines.py has the
+rules.
 """
 
 from dataclasses import dataclass
@@ -19,21 +16,30 @@ from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.money.period import period_number, period_of
 from tollbook.postgres import wake
 from tollbook.postgres.ids import new_id
-from tollbook.subscriptions.component import check_price
-from tollbook.subscriptions.fees import billing_day
+from tollbook.subscriptions import component as components
+from tollbook.subscriptions import price as prices
+from tollbook.subscriptions.plan import A_DAY
+from tollbook.subscriptions.price import Price
 from tollbook.subscriptions.tables import Component, FeeKind, Subscription
 
-A_DAY = timedelta(days=1)
 LONGEST_AGO, LONGEST_AHEAD = timedelta(days=3660), timedelta(days=3660)
 FINEST_QUANTITY, LARGEST_QUANTITY = Decimal("0.001"), Decimal(10_000_000)
+MOST_FREE_PERIODS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class NewSubscription:
-    """What an account subscribes to. `price` is per one and period (setup fee: per one), in the account's currency,
-    by default the component's; `name` is what lines print, by default the component's; `ends_on` is the last day."""
+    """What an account subscribes to. `price` is per one (flat: for all; packages: for each) and period, in the account's
+    currency, by default the component's, which it also follows when it `follows`; `name` is what lines print, by default the
+    component's; `ends_on` is the last day.
+
+    Its periods count from `anchor_on`, by default from the account's billing day, and have the component's months. The first
+    `free_periods` of them cost nothing. `prorated` charges by the day; else each period whole, by what is in force on its
+    first day. `at_once` bills on the day it starts what else waits for the next billing day.
+    """
 
     component_code: str
     starts_on: date
@@ -41,40 +47,91 @@ class NewSubscription:
     price: Decimal | None = None
     name: str = ""
     ends_on: date | None = None
+    anchor_on: date | None = None
+    free_periods: int = 0
+    follows: bool = False
+    prorated: bool = False
+    at_once: bool = False
 
 
 def start(account: Account, new: NewSubscription, actor: Actor, id: UUID | None = None) -> Subscription:
     """Subscribe the account. Own transaction (or a part of the caller's); audited.
 
     With an `id`, made by the caller before, the subscription starts once however often it is asked for: locks the account's
-    row then, and raises Conflict when it was started with other values. A start on a past day is billed for the periods
-    that have no invoice yet (invoicing.run), and for those only. Raises NotFound for an unknown component; Invalid for one
-    withdrawn, a bad quantity, price or day.
+    row then, and raises Conflict when it was started with other values. A start on a past day is billed for all periods
+    since. Raises NotFound for an unknown component; Invalid for one withdrawn, a bad quantity, price or day.
     """
     component = Component.objects.filter(code=new.component_code).first()
     if component is None:
         raise NotFound(f"There is no component “{new.component_code}”.")
-    price = component.price if new.price is None else new.price
     with transaction.atomic():
         known = id and _started_before(account, id, new)
         if known:
             return known
         check(account, new, component)
-        made = _insert(account, component.code, new.name or component.name, component.kind, new, price, id)
-        note(account.id, actor, "subscription.start", _target(made), after=_shown(made))
+        made = drafted(account, new, component, id or new_id())
+        made.save(force_insert=True)
+        note(account.id, actor, "subscription.start", f"subscription/{component.code}", after=_shown(made))
         wake.tell(account.id)
     return made
+
+
+def drafted(account: Account, new: NewSubscription, component: Component, id: UUID) -> Subscription:
+    """The row that `start` would make, not stored: what a preview of its charges is made of."""
+    price = price_of(account, new, component)
+    return Subscription(
+        account_id=account.id,
+        id=id,
+        component_code=component.code,
+        name=new.name or component.name,
+        kind=component.kind,
+        quantity=new.quantity,
+        model=price.model,
+        price=price.amount,
+        scheme=prices.scheme_of(price),
+        starts_on=new.starts_on,
+        ends_on=new.ends_on,
+        anchor_on=new.anchor_on,
+        months=component.months,
+        free_until=_free_until(account, new, component),
+        follows=new.follows,
+        prorated=new.prorated,
+        at_once=new.at_once,
+        created_at=datetime.now(UTC),
+    )
+
+
+def price_of(account: Account, new: NewSubscription, component: Component) -> Price:
+    """What it costs: the component's price today, or on the day it starts when that is to come, or the amount agreed."""
+    price = components.price_on(component, max(today_in(account), new.starts_on))
+    if new.price is None:
+        return price
+    if price.tiers:
+        raise Invalid("A component with tiers is sold at its own price.", field="price")
+    return Price(price.model, new.price, (), price.size, price.free_units)
 
 
 def check(account: Account, new: NewSubscription, component: Component) -> None:
     """Raise Invalid, with the field, for what can't be subscribed to."""
     if not component.is_active:
         raise Invalid(f"“{component.name}” is no longer offered.", field="component")
-    check_price(component.price if new.price is None else new.price)
-    _check_quantity(new.quantity)
+    prices.check(price_of(account, new, component))
+    check_quantity(new.quantity)
     _check_days(account, new)
-    if component.kind == FeeKind.SETUP and new.ends_on:
-        raise Invalid("A setup fee is billed once and has no last day.", field="ends_on")
+    if component.kind != FeeKind.RECURRING and new.ends_on:
+        raise Invalid(f"A {component.get_kind_display().lower()} is billed once and has no last day.", field="ends_on")
+    if new.follows and new.price is not None:
+        raise Invalid("What follows the component's price has no price of its own.", field="price")
+    if not 0 <= new.free_periods <= MOST_FREE_PERIODS:
+        raise Invalid(f"Up to {MOST_FREE_PERIODS} periods can be free.", field="free_periods")
+    if new.free_periods and component.kind != FeeKind.RECURRING:
+        raise Invalid("Only a recurring fee has periods that can be free.", field="free_periods")
+
+
+def check_quantity(quantity: Decimal) -> None:
+    """Raise Invalid unless this can be a quantity: more than zero, at most 3 places."""
+    if not quantity.is_finite() or not 0 < quantity <= LARGEST_QUANTITY or quantity % FINEST_QUANTITY:
+        raise Invalid("A quantity is more than zero and has at most 3 decimal places.", field="quantity")
 
 
 def _started_before(account: Account, id: UUID, new: NewSubscription) -> Subscription | None:
@@ -87,127 +144,31 @@ def _started_before(account: Account, id: UUID, new: NewSubscription) -> Subscri
     return made
 
 
-def change_quantity(
-    account: Account, subscription_id: UUID, quantity: Decimal, from_on: date, actor: Actor
-) -> Subscription:
-    """Another quantity from the day `from_on` on: ends the row the day before and answers the one that follows it.
-
-    The first period that begins on or after `from_on` is billed with it; the running one is not prorated. Own
-    transaction; locks the row. Raises Invalid for a past day, a day out of its time or a setup fee.
-    """
-    _check_quantity(quantity)
-    with transaction.atomic():
-        old = _locked(account, subscription_id)
-        if old.kind == FeeKind.SETUP:
-            raise Invalid("A setup fee is billed once; end it and start another one instead.", field="quantity")
-        if from_on < (earliest := _earliest_change(account)):
-            raise Invalid(f"A change can take effect on {earliest:%d %b %Y} at the earliest.", field="from_on")
-        if from_on < old.starts_on or (old.ends_on and from_on > old.ends_on):
-            raise Invalid(f"This subscription is in force {_days(old)}; choose a day in that time.", field="from_on")
-        following = NewSubscription(old.component_code, from_on, quantity, ends_on=old.ends_on)
-        _end_row(old, from_on - A_DAY)
-        made = _insert(account, old.component_code, old.name, old.kind, following, old.price)
-        before = {"id": str(old.id), "quantity": str(old.quantity)}
-        note(account.id, actor, "subscription.change_quantity", _target(old), before=before, after=_shown(made))
-        wake.tell(account.id)
-    return made
-
-
-def end(account: Account, subscription_id: UUID, ends_on: date, actor: Actor) -> Subscription:
-    """Make `ends_on` its last day (never later than it already is); the day before its start takes it back unbilled.
-
-    A setup fee can only be taken back, and only before its billing day; that is what happens whatever `ends_on` is.
-    Own transaction; locks the row; audited. Raises Invalid for too early a day and Conflict when it has ended already.
-    """
-    with transaction.atomic():
-        row = _locked(account, subscription_id)
-        if row.ends_on and row.ends_on < max(row.starts_on, today_in(account)):
-            raise Conflict(f"It ended on {row.ends_on:%d %b %Y}.")
-        last_on = _taken_back(account, row) if row.kind == FeeKind.SETUP else _checked_end(account, row, ends_on)
-        before = {"ends_on": row.ends_on and row.ends_on.isoformat()}
-        _end_row(row, last_on)
-        after = {"id": str(row.id), "ends_on": last_on.isoformat()}
-        note(account.id, actor, "subscription.end", _target(row), before=before, after=after)
-        wake.tell(account.id)
-    return row
-
-
-def _checked_end(account: Account, row: Subscription, ends_on: date) -> date:
-    earliest = max(row.starts_on, _earliest_change(account)) - A_DAY
-    if ends_on < earliest:
-        raise Invalid(f"The last day can be {earliest:%d %b %Y} at the earliest.", field="ends_on")
-    if row.ends_on and ends_on > row.ends_on:
-        raise Invalid(f"It ends on {row.ends_on:%d %b %Y} already; start another one to go on.", field="ends_on")
-    return ends_on
-
-
-def _taken_back(account: Account, row: Subscription) -> date:
-    if billing_day(account.anchor_on, row.starts_on) <= today_in(account):
-        raise Invalid("This setup fee's billing day has come; it can no longer be taken back.", field="ends_on")
-    return row.starts_on - A_DAY
-
-
-def _locked(account: Account, subscription_id: UUID) -> Subscription:
-    row = Subscription.objects.select_for_update().filter(account_id=account.id, id=subscription_id).first()
-    if row is None:
-        raise NotFound("There is no such subscription.")
-    return row
-
-
-def _insert(
-    account: Account, code: str, name: str, kind: str, new: NewSubscription, price: Decimal, id: UUID | None = None
-) -> Subscription:
-    return Subscription.objects.create(
-        account_id=account.id,
-        id=id or new_id(),
-        component_code=code,
-        name=name,
-        kind=kind,
-        quantity=new.quantity,
-        price=price,
-        starts_on=new.starts_on,
-        ends_on=new.ends_on,
-        created_at=datetime.now(UTC),
-    )
-
-
-def _end_row(row: Subscription, ends_on: date) -> None:
-    row.ends_on = ends_on
-    row.save(update_fields=["ends_on"])
-
-
-def _check_quantity(quantity: Decimal) -> None:
-    if not quantity.is_finite() or not 0 < quantity <= LARGEST_QUANTITY or quantity % FINEST_QUANTITY:
-        raise Invalid("A quantity is more than zero and has at most 3 decimal places.", field="quantity")
+def _free_until(account: Account, new: NewSubscription, component: Component) -> date | None:
+    """The last day of its first free periods; a part of a period at the start counts as one."""
+    if not new.free_periods:
+        return None
+    anchor_on = new.anchor_on or account.anchor_on
+    first = period_of(anchor_on, new.starts_on, component.months)
+    return period_number(anchor_on, first.index + new.free_periods, component.months).start_on - A_DAY
 
 
 def _check_days(account: Account, new: NewSubscription) -> None:
     today = today_in(account)
-    if not today - LONGEST_AGO <= new.starts_on <= today + LONGEST_AHEAD:
-        raise Invalid(f"{new.starts_on:%d %b %Y} is more than ten years away; is the year right?", field="starts_on")
+    for field, day in (("starts_on", new.starts_on), ("anchor_on", new.anchor_on)):
+        if day and not today - LONGEST_AGO <= day <= today + LONGEST_AHEAD:
+            raise Invalid(f"{day:%d %b %Y} is more than ten years away; is the year right?", field=field)
     if new.ends_on and new.ends_on < new.starts_on:
         raise Invalid("The last day can't be before the first.", field="ends_on")
 
 
-def _earliest_change(account: Account) -> date:
-    today = today_in(account)
-    return today + A_DAY if billing_day(account.anchor_on, today) == today else today
-
-
-def _days(row: Subscription) -> str:
-    until = f" until {row.ends_on:%d %b %Y}" if row.ends_on else ""
-    return f"from {row.starts_on:%d %b %Y}{until}"
-
-
-def _target(row: Subscription) -> str:
-    return f"subscription/{row.component_code}"
-
-
 def _shown(row: Subscription) -> dict[str, Any]:
-    return {
+    told = {
         "id": str(row.id),
         "quantity": str(row.quantity),
-        "price": str(row.price),
+        "price": prices.told(prices.of(row.model, row.price, row.scheme)),
         "starts_on": row.starts_on.isoformat(),
         "ends_on": row.ends_on and row.ends_on.isoformat(),
     }
+    extra = {"anchor_on": row.anchor_on, "free_until": row.free_until}
+    return told | {name: day.isoformat() for name, day in extra.items() if day}

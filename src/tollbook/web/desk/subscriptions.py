@@ -15,8 +15,12 @@ from tollbook.accounts import account as accounts
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
 from tollbook.errors import NotFound
-from tollbook.subscriptions import component, fees, subscribe
-from tollbook.subscriptions.tables import Component, FeeKind, Subscription
+from tollbook.money.period import billing_day
+from tollbook.subscriptions import change, component, fees, subscribe
+from tollbook.subscriptions import price as prices
+from tollbook.subscriptions.change import Wanted
+from tollbook.subscriptions.plan import A_DAY
+from tollbook.subscriptions.tables import ChangeKind, Component, FeeKind, Subscription
 from tollbook.web import formats
 from tollbook.web.desk import lists
 from tollbook.web.desk.accounts import above
@@ -57,14 +61,14 @@ class SubscriptionForm(Once):
         self.order_fields(["component", "quantity", "price", "starts_on", "name"])
 
 
-class QuantityForm(forms.Form):
+class QuantityForm(Once):
     """How many, from which day on."""
 
     quantity = forms.DecimalField(max_digits=14, decimal_places=3, min_value=0)
     from_on = DayField(label="From", help_text="The running period stays as it was billed; nothing is prorated.")
 
 
-class EndForm(forms.Form):
+class EndForm(Once):
     """The last day."""
 
     ends_on = DayField(label="Last day", help_text="A period that is billed already is not refunded.")
@@ -88,7 +92,7 @@ def offer(request: DeskRequest) -> HttpResponse:
     begun = known.get(request.GET.get("code", ""))
 
     def review(values: dict[str, Any]) -> Review:
-        component.check_price(values["price"])
+        prices.check_amount(values["price"])
         before = known.get(values["code"])
         rows = [
             ("Name", before.name if before else formats.NOTHING, values["name"]),
@@ -166,7 +170,7 @@ def start(request: DeskRequest, slug: str) -> HttpResponse:
         price = chosen.price if values["price"] is None else values["price"]
         total = fees.line_total(values["quantity"], price, account.currency)
         each = "once" if chosen.kind == FeeKind.SETUP else "each period"
-        first = fees.billing_day(account.anchor_on, values["starts_on"])
+        first = billing_day(account.anchor_on, values["starts_on"])
         sum_ = f"{formats.number(values['quantity'])} × {formats.exact_money(price, account.currency)}"
         return Review(
             f"Start {values['name'] or chosen.name} for {account.name}",
@@ -195,7 +199,7 @@ def quantity(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
 
     def review(values: dict[str, Any]) -> Review:
         now, after = _each(row.quantity, row, account), _each(values["quantity"], row, account)
-        first = fees.billing_day(account.anchor_on, values["from_on"])
+        first = billing_day(account.anchor_on, values["from_on"])
         return Review(
             f"Change {row.name} of {account.name} from {formats.day(values['from_on'])}",
             [f"The first period billed with it begins {formats.day(first)}; nothing is prorated."],
@@ -203,7 +207,8 @@ def quantity(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        subscribe.change_quantity(account, id, values["quantity"], values["from_on"], request.actor)
+        wanted = Wanted(ChangeKind.QUANTITY, values["from_on"], quantity=values["quantity"])
+        change.make(account, id, wanted, request.actor, values["token"])
         messages.success(request, f"{row.name} changes on {formats.day(values['from_on'])}.")
         return redirect("desk:subscriptions", slug)
 
@@ -226,8 +231,8 @@ def end(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
         return Review(f"End {row.name} of {account.name}", says, confirm="End it", danger=True)
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        if row.ends_on != values["ends_on"]:
-            subscribe.end(account, id, values["ends_on"], request.actor)
+        wanted = Wanted(ChangeKind.END, values["ends_on"] + A_DAY, values["ends_on"], prorated=False)
+        change.make(account, id, wanted, request.actor, values["token"])
         messages.success(request, f"{row.name} ends.")
         return redirect("desk:subscriptions", slug)
 
@@ -257,7 +262,7 @@ def _over(fee: fees.Fee, today: date) -> bool:
 
 
 def _tomorrow(account: Account) -> date:
-    return accounts.today_in(account) + fees.A_DAY
+    return accounts.today_in(account) + A_DAY
 
 
 def _late(account: Account, first: date) -> str:

@@ -13,8 +13,9 @@ from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account, Area
 from tollbook.invoicing import history
 from tollbook.money.amount import to_minor
+from tollbook.money.period import billing_day
 from tollbook.postgres.scope import rows_of
-from tollbook.subscriptions.fees import billing_day, fees
+from tollbook.subscriptions.fees import fees
 from tollbook.web import formats, sheets
 from tollbook.web.portal import billing
 from tollbook.web.portal.invoice_filter import FILTERS, Asked, asked, tidied

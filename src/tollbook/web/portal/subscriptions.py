@@ -12,8 +12,8 @@ from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account, Area
 from tollbook.invoicing import around
 from tollbook.invoicing.around import Billed
-from tollbook.money.period import period_of
-from tollbook.subscriptions.fees import Fee, Fees, billing_day, fees, of_account, sum_of
+from tollbook.money.period import billing_day, period_of
+from tollbook.subscriptions.fees import Fee, Fees, fees, of_account, sum_of
 from tollbook.subscriptions.tables import FeeKind
 from tollbook.web.portal import billing
 from tollbook.web.portal.page import PortalRequest, page

@@ -1,0 +1,108 @@
+"""What is recorded of many accounts' subscriptions, read in a few statements, as plans. Reads only; the portal's role
+may.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from tollbook.accounts.account import today_in
+from tollbook.accounts.tables import Account
+from tollbook.errors import NotFound
+from tollbook.postgres.named import load
+from tollbook.subscriptions import price as prices
+from tollbook.subscriptions.plan import Change, Plan, Version
+from tollbook.subscriptions.tables import Subscription
+
+SQL = load(__file__)
+
+
+class Minimum(NamedTuple):
+    """What an account agreed to pay at least for each of its monthly periods, from a day until another."""
+
+    id: UUID
+    amount: Decimal
+    starts_on: date
+    ends_on: date | None
+    known_on: date
+
+
+class Book(NamedTuple):
+    """All that is recorded of an account that makes charges."""
+
+    plans: Sequence[Plan]
+    minimums: Sequence[Minimum]
+
+
+def read(accounts: Sequence[Account]) -> dict[UUID, Book]:
+    """The books of accounts; one with nothing in it is missing. At most four statements, however many accounts."""
+    anchors = {account.id: account.anchor_on for account in accounts}
+    asked = {"accounts": list(anchors)}
+    rows = _rows("plans", asked)
+    changes = _changes(_rows("changes", asked))
+    versions = _versions({row[-1] for row in rows if row[-1]})
+    plans: dict[UUID, list[Plan]] = defaultdict(list)
+    for row in rows:
+        plans[row[0]].append(_plan(row, anchors[row[0]], versions.get(row[-1], ()), changes.get(row[1], ())))
+    minimums: dict[UUID, list[Minimum]] = defaultdict(list)
+    for account_id, *facts in _rows("commitments", asked):
+        minimums[account_id].append(Minimum(*facts))
+    return {id: Book(plans.get(id, []), minimums.get(id, [])) for id in anchors if id in plans or id in minimums}
+
+
+def plan_of(account: Account, subscription_id: UUID) -> Plan:
+    """One subscription of an account. Raises NotFound, also for one that was taken back at its start."""
+    found = read([account]).get(account.id)
+    plan = next((plan for plan in found.plans if plan.id == subscription_id), None) if found else None
+    if plan is None:
+        raise NotFound("There is no such subscription.")
+    return plan
+
+
+def drafted(account: Account, row: Subscription, tax_code: str = "") -> Plan:
+    """The plan that a row would be which is not stored yet; prices that it follows later are left out."""
+    return Plan(
+        account.id, row.id, row.name, row.kind, row.quantity, prices.of(row.model, row.price, row.scheme), row.starts_on,
+        row.ends_on, today_in(account), row.anchor_on or account.anchor_on, row.months, row.free_until, row.prorated,
+        row.at_once, tax_code,
+    )  # fmt: skip
+
+
+def _rows(name: str, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(SQL[name], asked)
+        return cursor.fetchall()
+
+
+def _plan(row: tuple[Any, ...], anchor_on: date, versions: Sequence[Version], changes: Sequence[Change]) -> Plan:
+    (account_id, id, name, kind, quantity, model, amount, scheme, starts_on, ends_on, known_on, own_anchor, months,
+     free_until, prorated, at_once, tax_code, _) = row  # fmt: skip
+    return Plan(
+        account_id, id, name, kind, quantity, prices.of(model, amount, json.loads(scheme)), starts_on, ends_on, known_on,
+        own_anchor or anchor_on, months, free_until, prorated, at_once, tax_code, versions, changes,
+    )  # fmt: skip
+
+
+def _changes(rows: Iterable[tuple[Any, ...]]) -> dict[UUID, list[Change]]:
+    found: dict[UUID, list[Change]] = defaultdict(list)
+    for (of, id, kind, known_on, from_on, until_on, quantity, model, amount, scheme, percent, off, prorated, at_once,
+         withdraws) in rows:  # fmt: skip
+        price = None if amount is None else prices.of(model, amount, json.loads(scheme))
+        found[of].append(
+            Change(id, kind, known_on, from_on, until_on, quantity, price, percent, off, prorated, at_once, withdraws)
+        )
+    return found
+
+
+def _versions(codes: set[str]) -> dict[str, list[Version]]:
+    found: dict[str, list[Version]] = defaultdict(list)
+    if codes:
+        for code, valid_from, known_on, model, amount, scheme in _rows("versions", {"codes": sorted(codes)}):
+            found[code].append(Version(valid_from, known_on, prices.of(model, amount, json.loads(scheme))))
+    return found
