@@ -6,7 +6,7 @@ from decimal import Decimal
 from random import Random
 
 from tollbook.invoicing.document.paper import CREDIT_NOTE, INVOICE, Corrected, Line, Paper, Party
-from tollbook.money.amount import HUNDRED, ZERO, split, to_minor
+from tollbook.money.amount import HUNDRED, ZERO, to_minor
 
 SELLERS = {
     "DE": Party("Tollbook", "Tollbook Voice GmbH", ("Torstraße 1", "10119 Berlin"), "DE", "DE123456788"),
@@ -118,22 +118,16 @@ def _taxed(chance: Random, regime: str, currency: str, lines: list[Line]) -> lis
         "partly taxed": [("S", "10.25"), ("O", "0")],
     }[regime]
     chosen = [chance.choice(rates) for _ in lines]
-    return [tax for rate in rates for tax in _with_rate(chance, rate, currency, lines, chosen)]
+    return [tax for rate in rates for tax in _with_rate(rate, currency, lines, chosen)]
 
 
-def _with_rate(
-    chance: Random, rate: tuple[str, str], currency: str, lines: list[Line], chosen: list[tuple[str, str]]
-) -> list[Line]:
-    """The lines of this rate, the tax on their sum shared out among them, or rounded line by line."""
+def _with_rate(rate: tuple[str, str], currency: str, lines: list[Line], chosen: list[tuple[str, str]]) -> list[Line]:
+    """The lines of this rate; the tax on their sum is rounded once and dealt to them as they add up."""
     mine = [line for line, its in zip(lines, chosen, strict=True) if its == rate]
-    percent = Decimal(rate[1])
-    taxes = [_minor(line.amount * percent / HUNDRED, currency) for line in mine]
-    base = sum((line.amount for line in mine), ZERO)
-    if mine and base > 0 and all(line.amount >= 0 for line in mine) and chance.random() < 0.7:
-        whole = _minor(base * percent / HUNDRED, currency)
-        taxes = split(
-            whole, [line.amount for line in mine], min(Decimal("0.01"), Decimal(1)) if currency != "JPY" else Decimal(1)
-        )
+    percent, base, taxes = Decimal(rate[1]), ZERO, []
+    for line in mine:
+        base += line.amount
+        taxes.append(_minor(base * percent / HUNDRED, currency) - sum(taxes, ZERO))
     label = f"VAT {percent:f} %" if percent else ""
     return [
         replace(line, tax_category=rate[0], tax_rate=percent, tax=tax, tax_label=label)
