@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from stripe import WebhookSignature
 
 from tests.gateway import Gateway, running
@@ -18,7 +20,7 @@ from tests.gateway.started import WEBHOOK_SECRET
 from tests.payments.at_stripe import BACK, at_stripe, save_card
 from tests.refills.shop import OWNER, USUAL, Shop
 from tollbook.payments import gateway, inbox, method
-from tollbook.payments.gateway import NotGenuine
+from tollbook.payments.gateway import GatewayEvent, NotGenuine
 from tollbook.payments.install import install_id
 from tollbook.payments.stripe import signature
 from tollbook.payments.stripe.client import client
@@ -201,6 +203,14 @@ def test_while_the_gateway_is_away_events_wait(fake: Gateway, shop: Shop) -> Non
     soon()
     process()
     assert_refilled_once(shop, fake)
+
+
+def test_webhooks_that_come_together_are_stored_by_one_statement_each_once(db) -> None:
+    one, another = (GatewayEvent(f"evt_{number}", "charge", "pi_1", NOW) for number in (1, 2))
+    with CaptureQueriesContext(connection) as asked:
+        assert inbox.store_all([("stripe", another), ("stripe", one), ("stripe", one), ("other", one)]) == 3
+    assert len(asked) == 1
+    assert inbox.store_all([("stripe", one)]) == 0
 
 
 def test_pauses_grow_to_hours() -> None:

@@ -7,7 +7,7 @@ can't be placed yet (polar #10728: it came before its row, was acknowledged and 
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -48,15 +48,20 @@ def take(name: str, headers: Mapping[str, str], body: bytes) -> GatewayEvent:
 
 def store(name: str, event: GatewayEvent) -> bool:
     """Keep a verified event, in one statement of its own; whether it is new."""
-    values = {
-        "gateway": name,
-        "event_id": event.id,
-        "kind": event.kind,
-        "object_reference": event.object_reference,
-        "created_at": event.created_at,
-        "rest": REST_OF_PAGES if event.kind == "page" else timedelta(0),
-    }
-    return _run("store", **values) == 1
+    return store_all([(name, event)]) == 1
+
+
+def store_all(told: Sequence[tuple[str, GatewayEvent]]) -> int:
+    """Keep verified events with the names of their gateways, in one statement of its own; how many were new."""
+    return _run(
+        "store",
+        gateways=[name for name, _ in told],
+        event_ids=[event.id for _, event in told],
+        kinds=[event.kind for _, event in told],
+        object_references=[event.object_reference for _, event in told],
+        created_at=[event.created_at for _, event in told],
+        rests=[REST_OF_PAGES if event.kind == "page" else timedelta(0) for _, event in told],
+    )
 
 
 def process(settlers: Settlers, stop: Event | None = None) -> int:

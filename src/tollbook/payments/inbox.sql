@@ -1,8 +1,11 @@
 -- name: store
--- A webhook, once: gateways send again what was not acknowledged in time, and sometimes what was. A payer is on the way back from a hosted page when its event comes: who comes back goes first.
+-- Webhooks, each once: gateways send again what was not acknowledged in time, and sometimes what was. A payer is on the way back from a hosted page when its event comes: who comes back goes first. In one order, so that two statements never wait for each other in a circle.
 INSERT INTO gateway_event (gateway, event_id, kind, object_reference, created_at, received_at, due_at, tries, outcome)
-VALUES (%(gateway)s, %(event_id)s, %(kind)s, %(object_reference)s, %(created_at)s, clock_timestamp(),
-        clock_timestamp() + %(rest)s::interval, 0, '')
+SELECT gateway, event_id, kind, object_reference, created_at, clock_timestamp(), clock_timestamp() + rest, 0, ''
+FROM unnest(%(gateways)s::text[], %(event_ids)s::text[], %(kinds)s::text[], %(object_references)s::text[],
+            %(created_at)s::timestamptz[], %(rests)s::interval[])
+     AS told (gateway, event_id, kind, object_reference, created_at, rest)
+ORDER BY gateway, event_id
 ON CONFLICT (gateway, event_id) DO NOTHING
 
 -- name: claim

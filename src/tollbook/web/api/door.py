@@ -1,4 +1,4 @@
-"""The short way of the busiest calls, past the framework: POST /usage and POST /holds.
+"""The short way of the busiest calls, past the framework: POST /usage, POST /holds, and webhooks of gateways.
 
 What it asks of a request is what the framework's routes ask: a key with the right scope, a body of a type that is taken.
 Errors have the same shape.
@@ -9,11 +9,12 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from tollbook.web.api import holds, problems, usage
+from tollbook.web.api import gateways, holds, problems, usage
 from tollbook.web.api.auth import Caller, caller_of, check_type
 from tollbook.web.api.gathered import Reply
 
 Serve = Callable[[Caller, Mapping[str, str], bytes], Awaitable[Reply]]
+Answer = Callable[[Any, Mapping[str, str], Receive], Awaitable[Reply]]
 _CALLS: dict[str, tuple[Any, Serve]] = {
     "/api/v1/usage": (usage.send_usage, usage.taken),
     holds.HOLDS_PATH: (holds.place_hold, holds.placed),
@@ -32,17 +33,13 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the busiest calls; let all others pass."""
-        call = _CALLS.get(scope["path"]) if scope["type"] == "http" else None
-        if call is None or scope["method"] != "POST":  # type: ignore[typeddict-item]
+        answer = _way_of(scope) if scope["type"] == "http" and scope["method"] == "POST" else None  # type: ignore[typeddict-item]
+        if answer is None:
             await self._inner(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        handler, serve = call
-        scope["path_template"] = scope["path"]
         try:
-            caller = scope["auth"] = await caller_of(headers.get("authorization", ""), handler.opt["scope"])
-            check_type(headers, handler.opt)
-            reply = await serve(caller, headers, await _body(receive))
+            reply = await answer(scope, headers, receive)
         except Gone:
             return
         except Exception as error:
@@ -51,6 +48,28 @@ class Door:
             return
         told = {"content-type": reply.media_type, **reply.headers}
         await _send(send, reply.status, reply.body, [(name.lower().encode(), text.encode()) for name, text in told.items()])
+
+
+def _way_of(scope: Scope) -> Answer | None:
+    """What answers a POST to this address; None: the framework does."""
+    path = scope["path"]
+    if path in _CALLS:
+        return _called
+    return _told if gateways.named_in(path) else None
+
+
+async def _called(scope: Any, headers: Mapping[str, str], receive: Receive) -> Reply:
+    handler, serve = _CALLS[scope["path"]]
+    scope["path_template"] = scope["path"]
+    caller = scope["auth"] = await caller_of(headers.get("authorization", ""), handler.opt["scope"])
+    check_type(headers, handler.opt)
+    return await serve(caller, headers, await _body(receive))
+
+
+async def _told(scope: Any, headers: Mapping[str, str], receive: Receive) -> Reply:
+    """A webhook needs no key: its signature is one."""
+    scope["path_template"] = gateways.TEMPLATE
+    return await gateways.taken(gateways.named_in(scope["path"]) or "", headers, await _body(receive))
 
 
 async def _body(receive: Receive) -> bytes:
