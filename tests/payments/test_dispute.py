@@ -51,6 +51,17 @@ def test_an_open_dispute_freezes_its_sum_and_costs_its_fee(till: Till, told: Dis
     assert audit([till.account]) == []
 
 
+@pytest.mark.parametrize("state", ["open", "lost"])
+def test_a_dispute_in_another_currency_is_not_booked_and_alarms(till: Till, told: Dispute, state: str, caplog) -> None:
+    before = books(till)
+    assert dispute.take("simulated", replace(told, currency="EUR", state=state)) is None
+    assert (Disputed.objects.count(), books(till)) == (0, before)
+    assert "nothing of it is booked" in caplog.text
+    dispute.take("simulated", told)
+    assert dispute.take("simulated", replace(told, currency="EUR", state=state)) is None
+    assert Disputed.objects.get().state == "open"
+
+
 def test_a_lost_dispute_leaves_its_invoice_owed_again(till: Till, invoice: Invoice, told: Dispute) -> None:
     dispute.take("simulated", told)
     dispute.take("simulated", replace(told, state="lost"))

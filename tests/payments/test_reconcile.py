@@ -15,8 +15,8 @@ from tollbook.audit.books import audit
 from tollbook.cli import payments as commands
 from tollbook.cli.main import main
 from tollbook.errors import Invalid
-from tollbook.payments import reconcile, refund
-from tollbook.payments.gateway import Charged, Declined, RefundAnswer, RefundRequest
+from tollbook.payments import person, reconcile, refund
+from tollbook.payments.gateway import Charged, Declined, RefundAnswer, RefundRequest, Succeeded
 from tollbook.payments.refund import Back
 from tollbook.payments.simulated import Simulated
 from tollbook.payments.tables import Disputed, Payment
@@ -64,6 +64,33 @@ def test_a_charge_whose_answer_was_lost_is_found_and_settled(till: Till) -> None
     assert reconcile.settle([one]) == []
     assert (till.owed(invoice), codes()) == (0, [])
     assert audit([till.account]) == []
+
+
+def test_a_second_charge_for_the_same_is_never_settled_away(till: Till) -> None:
+    paid = till.pay(till.invoice(), till.card())
+    now = datetime.now(UTC)
+    again = replace(next(Simulated().charges(now - timedelta(hours=1), now)), reference="ch_second")
+    again = replace(again, answer=Succeeded("ch_second", again.amount, again.currency))
+    with gateway_is("tests.payments.test_reconcile.Other"):
+        Other.adds = [again]
+        [one] = report().differences
+        assert one.code == "charged_twice" and paid.charge_reference in one.says and "Give it back" in one.do
+        assert reconcile.settle([one]) == [one]
+        assert reconcile.catch_up() == 0
+        assert codes() == ["charged_twice"]
+        Other.adds = [replace(again, refunded=again.amount)]
+        assert codes() == [], "given back there"
+        Other.adds = []
+    assert (Payment.objects.count(), len(person.waiting())) == (1, 1)
+
+
+def test_a_dispute_in_another_currency_is_named_and_not_booked(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    till.pay(till.invoice(), till.card("sim_0259"))
+    told = list(Simulated().disputes(datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC)))
+    monkeypatch.setattr(Simulated, "disputes", lambda *_: iter([replace(told[0], currency="EUR")]))
+    [one] = report().differences
+    assert one.code == "dispute_currency" and reconcile.settle([one]) == [one]
+    assert Disputed.objects.count() == 0
 
 
 def test_a_payment_that_the_gateway_does_not_have_is_named(till: Till) -> None:

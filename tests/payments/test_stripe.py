@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 import stripe
@@ -17,8 +18,9 @@ from django.test.utils import override_settings
 from tests.gateway import Gateway, running
 from tests.gateway.started import SECRET_KEY
 from tests.payments.at_stripe import BACK, at_stripe, save_card
+from tests.payments.till import Till
 from tests.refills.shop import OWNER, Shop
-from tollbook.payments import gateway, method
+from tollbook.payments import attempts, gateway, method
 from tollbook.payments.gateway import (
     ActionRequired,
     ChargeRequest,
@@ -121,6 +123,31 @@ def test_a_card_that_the_gateway_does_not_know_is_declined_for_good(fake: Gatewa
     holder = save_card(fake, shop.id).token.split(":")[0]
     answer = charge(a_request(shop, f"{holder}:pm_gone"))
     assert answer == Declined("no_such_card", answer.message, curable_by_other_card=True, hard=True)
+
+
+@pytest.mark.parametrize(
+    ("message", "param", "code"),
+    [
+        ("Invalid currency: xyz", "currency", "parameter_invalid"),
+        ("No such PaymentMethod: 'pm_1'; a similar object exists in live mode, but a test mode key was used to make this "
+         "request.", "payment_method", "resource_missing"),
+        ("The PaymentMethod type card is invalid for this account.", "payment_method_types", None),
+        ("Amount must be at least $0.50 usd", "amount", "amount_too_small"),
+        ("You cannot use this payment_method here.", "payment_method", "payment_method_unexpected_state"),
+    ],
+)  # fmt: skip
+def test_a_request_that_is_refused_says_nothing_about_the_card(message: str, param: str, code: str | None) -> None:
+    answer = answers.of_refused(stripe.InvalidRequestError(message, param, code, json_body={"error": {"message": message}}))
+    assert (answer.ours, answer.hard, answer.curable_by_other_card) == (True, False, False)
+
+
+def test_a_request_that_is_refused_is_told_to_staff_and_not_held_against_the_card(fake: Gateway, db) -> None:
+    till = Till(db, "contoso")
+    card = save_card(fake, till.id)
+    with mock.patch("tollbook.payments.stripe.adapter.to_units", return_value=0):
+        asked = till.pay(till.invoice(), card)
+    assert (asked.state, attempts.record(card).in_month) == ("withdrawn", 0)
+    assert "refuses the request itself" in asked.question and asked.needs_person_at is not None
 
 
 def test_an_amount_that_cant_be_charged_is_declined_without_asking(fake: Gateway, shop: Shop) -> None:

@@ -92,7 +92,17 @@ class Till:
         """Let time pass: everything about payments lies that much further back."""
         step = timedelta(**duration)
         columns = {
-            "payment_intent": ("decided_at", "charging_at", "asked_at", "finished_at"),
+            "payment_intent": (
+                "decided_at",
+                "charging_at",
+                "sent_at",
+                "asked_at",
+                "finished_at",
+                "next_ask_at",
+                "confirm_by",
+                "given_up_at",
+                "needs_person_at",
+            ),
             "refund": ("decided_at", "sent_at", "asked_at", "finished_at"),
             "card_attempt": ("began_at", "failed_at"),
             "simulated_charge": ("created_at",),

@@ -8,20 +8,32 @@ import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
+from tollbook.accounts.audit import SYSTEM, note
 from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.settle import settle as apply
 from tollbook.invoicing.tables import OpenBalance
 from tollbook.money.written import money
 from tollbook.payments import attempts, credit
 from tollbook.payments import method as methods
+from tollbook.payments.asking import (
+    CONFIRM_WITHIN,
+    PERSON_AFTER,
+    SHORT_WAIT,
+    USUAL_PAUSE,
+    pause_after,
+    pause_for_payer,
+)
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
-from tollbook.payments.intent import card_of, find, key_of
+from tollbook.payments.intent import card_of, find, key_of, postpone
 from tollbook.payments.receive import receive
 from tollbook.payments.tables import OPEN_INTENTS, IntentState, Payment, PaymentIntent, PaymentMethod
 from tollbook.postgres import wake
 from tollbook.postgres.retry import in_transaction
 
 log = logging.getLogger(__name__)
+
+GIVEN_UP = "given_up"
+"""The code of a payment that its payer ended."""
 
 
 def settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswer) -> IntentState:
@@ -44,29 +56,44 @@ def _settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswe
 
 
 def _succeeded(intent: PaymentIntent, answer: Succeeded) -> None:
+    attempts.excused(intent.account_id, key_of(intent))
     if (answer.amount, answer.currency) != (intent.amount, intent.currency):
         _alarm(intent, answer)
     elif intent.state != IntentState.SUCCEEDED:
         _pay(intent, answer)
     elif intent.charge_reference != answer.reference:
         log.error("payment %s was charged twice: %s and %s", intent.id, intent.charge_reference, answer.reference)
+        _ask_person(
+            intent,
+            f"{answer.reference}: charged twice. {intent.charge_reference} is booked, this one is not: give it back.",
+        )
 
 
 def _pay(intent: PaymentIntent, answer: Succeeded) -> None:
-    card = card_of(intent)
+    card, before, outcome = card_of(intent), IntentState(intent.state), intent.outcome
     label = methods.label(card) if card else "Payment page"
     payment = receive(
         intent.account_id, intent.gateway, answer.reference, answer.amount, answer.currency, label, intent.requested_by
     )
     pay_with(payment, intent.invoice_id)
-    _write(
+    ended = _end(IntentState.SUCCEEDED, "") | {"code": "", "charge_reference": answer.reference, "payment_id": payment.id}
+    _write(intent, **ended)
+    if before not in OPEN_INTENTS:
+        _came_late(intent, payment, before, outcome)
+
+
+def _came_late(intent: PaymentIntent, payment: Payment, before: IntentState, outcome: str) -> None:
+    """It was told that nothing was charged, so somebody may have paid again: what came is booked, and a person looks."""
+    sum_ = money(payment.amount, payment.currency)
+    log.error("payment %s was charged as %s after it had ended: %s", intent.id, payment.charge_reference, outcome)
+    told = {"state": str(before), "outcome": outcome}
+    after = {"state": str(IntentState.SUCCEEDED), "payment": str(payment.id)}
+    note(intent.account_id, SYSTEM, "payment.late", f"payment/{intent.id}", before=told, after=after)
+    ended = f"It had ended before ({outcome})." if outcome else "It had ended before."
+    _ask_person(
         intent,
-        state=IntentState.SUCCEEDED,
-        finished_at=datetime.now(UTC),
-        outcome="",
-        code="",
-        charge_reference=answer.reference,
-        payment_id=payment.id,
+        f"{payment.charge_reference}: {sum_} was charged after all and is booked. {ended}"[:230]
+        + " See whether it was paid twice, and give back what is too much.",
     )
 
 
@@ -86,26 +113,86 @@ def pay_with(payment: Payment, invoice_id: UUID) -> None:
 
 def _not_paid(intent: PaymentIntent, answer: Declined | ActionRequired | Unknown) -> None:
     match answer:
+        case Declined() if answer.ours:
+            _refused(intent, answer)
         case Declined():
             _declined(intent, answer)
         case ActionRequired():
-            page_url = answer.url or intent.page_url
-            reference = answer.reference or intent.charge_reference
-            _stay_open(
-                intent, IntentState.ACTION_REQUIRED, answer.message, page_url=page_url, charge_reference=reference
-            )
-        case Unknown() if intent.state == IntentState.CHARGING:
-            _stay_open(intent, IntentState.UNKNOWN, answer.message)
+            _wait_for_payer(intent, answer)
+        case Unknown():
+            _stay_unknown(intent, answer)
+
+
+def _wait_for_payer(intent: PaymentIntent, answer: ActionRequired) -> None:
+    """Until it is confirmed or paid, or its time is over, which the gateway is told then: see `collect`."""
+    now = datetime.now(UTC)
+    confirm_by = intent.confirm_by or now + CONFIRM_WITHIN
+    page_url = answer.url or intent.page_url
+    reference = intent.charge_reference if intent.on_page else answer.reference or intent.charge_reference
+    told = {"page_url": page_url, "charge_reference": reference, "confirm_by": confirm_by}
+    _stay_open(intent, IntentState.ACTION_REQUIRED, answer.message, **told)
+    _ask_if_endless(intent)
+    postpone(intent, pause_for_payer(now - (intent.charging_at or now), max(confirm_by - now, SHORT_WAIT)))
+
+
+def _stay_unknown(intent: PaymentIntent, answer: Unknown) -> None:
+    """Not knowing takes back nothing that is known. After an hour, a person is asked too."""
+    if intent.state == IntentState.CHARGING:
+        _stay_open(intent, IntentState.UNKNOWN, answer.message)
+    age = datetime.now(UTC) - (intent.charging_at or intent.decided_at)
+    if intent.state == IntentState.UNKNOWN and age >= PERSON_AFTER and intent.needs_person_at is None:
+        _ask_person(intent, "The gateway does not say whether this was charged. Look at its dashboard.")
+    _ask_if_endless(intent)
+    postpone(intent, pause_after(intent.asks))
+
+
+def _ask_if_endless(intent: PaymentIntent) -> None:
+    """What is to be ended, and can't be at the gateway, is put before a person."""
+    over = [at for at in (intent.given_up_at, intent.confirm_by) if at is not None]
+    if intent.state != IntentState.ACTION_REQUIRED or not over or intent.needs_person_at is not None:
+        return
+    if datetime.now(UTC) - min(over) >= PERSON_AFTER:
+        _ask_person(intent, "Its time is over, and the gateway does not end it. Look at its dashboard and cancel it there.")
+
+
+def _refused(intent: PaymentIntent, answer: Declined) -> None:
+    """The gateway did not take the request: nothing was charged, the card was never asked, and the fault is with us."""
+    attempts.excused(intent.account_id, key_of(intent))
+    log.error("payment %s: the gateway refused the request: %s (%s)", intent.id, answer.message, answer.code)
+    outcome = "It could not be sent to the payment provider. Nothing was charged; Support has been told."
+    _write(intent, **_end(IntentState.WITHDRAWN, outcome), code=answer.code[:60])
+    _ask_person(intent, f"The gateway refuses the request itself, so see to the settings: {answer.message}")
 
 
 def _declined(intent: PaymentIntent, answer: Declined) -> None:
     attempts.failed(intent.account_id, key_of(intent), answer.hard)
     values = {"outcome": answer.message[:200], "code": answer.code[:60], "is_hard": answer.hard}
     backup = _backup(intent, answer)
-    if backup is None:
-        _write(intent, state=IntentState.DECLINED, finished_at=datetime.now(UTC), **values)
-    else:
-        _write(intent, state=IntentState.DECIDED, attempt=2, method_id=backup.id, gateway=backup.gateway, **values)
+    if backup is not None:
+        again = {"attempt": 2, "method_id": backup.id, "gateway": backup.gateway, "confirm_by": None, "page_url": ""}
+        _write(intent, state=IntentState.DECIDED, **again, charge_reference="", next_ask_at=None, **values)
+        return
+    # What its payer gave up is no failure; by itself it is tried again when the schedule says so, and no sooner.
+    state = IntentState.WITHDRAWN if answer.code == GIVEN_UP and not intent.automatic else IntentState.DECLINED
+    _write(intent, **_end(state, answer.message), **{name: values[name] for name in ("code", "is_hard")})
+
+
+def _end(state: IntentState, outcome: str) -> dict[str, object]:
+    """What every end of a payment writes: nobody is asked any more."""
+    return {
+        "state": state,
+        "outcome": outcome[:200],
+        "finished_at": datetime.now(UTC),
+        "next_ask_at": None,
+        "needs_person_at": None,
+        "question": "",
+    }
+
+
+def _ask_person(intent: PaymentIntent, question: str) -> None:
+    """Put it before a person at the desk, once for each question."""
+    if intent.question != question[:300]:
+        _write(intent, needs_person_at=datetime.now(UTC), question=question[:300])
 
 
 def _backup(intent: PaymentIntent, answer: Declined) -> PaymentMethod | None:
@@ -133,6 +220,8 @@ def _alarm(intent: PaymentIntent, answer: Succeeded) -> None:
         outcome = f"The gateway says it charged {said} instead of {meant}. Nothing was booked; Support has to look."
         if intent.outcome != outcome:
             _write(intent, state=IntentState.UNKNOWN, outcome=outcome, charge_reference=answer.reference)
+        postpone(intent, USUAL_PAUSE)
+    _ask_person(intent, f"{answer.reference}: {said} was charged instead of {meant}. Nothing was booked.")
 
 
 def _write(intent: PaymentIntent, **values: object) -> None:

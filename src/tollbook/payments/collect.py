@@ -19,9 +19,10 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Refused
 from tollbook.payments import credit, dunning, gateway, intent
 from tollbook.payments import method as methods
-from tollbook.payments.captured import settle
+from tollbook.payments.asking import CONFIRM_WITHIN, LEASE, SHORT_WAIT, pause_after
+from tollbook.payments.captured import GIVEN_UP, settle
 from tollbook.payments.dunning import Due
-from tollbook.payments.gateway import TIMEOUT_SECONDS, ChargeAnswer
+from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Unknown
 from tollbook.payments.intent import Charge, Wish
 from tollbook.payments.tables import IntentState, PaymentIntent
 from tollbook.postgres.named import load
@@ -31,9 +32,6 @@ SQL = load(__file__)
 log = logging.getLogger(__name__)
 
 LIMIT = 200
-LEASE = timedelta(seconds=TIMEOUT_SECONDS + 10)
-"""Who speaks to the gateway is left alone for this long: longer than any call takes."""
-
 STALE_PAGE = timedelta(minutes=5)
 """A payment page that was asked for and not opened within this time never will be."""
 
@@ -90,6 +88,17 @@ def confirm_page(account_id: UUID, intent_id: UUID, return_url: str) -> str | No
     settle(account_id, intent_id, found.attempt, answer)
     again = intent.find(account_id, intent_id)
     return again.page_url or None if again.state == IntentState.ACTION_REQUIRED else None
+
+
+def give_up(account: Account, intent_id: UUID, actor: Actor) -> IntentState:
+    """A person does not want a payment that is not made yet: it is ended at the gateway at once, or as soon as that can be
+    reached; answers its state. What was paid a moment ago stays paid.
+
+    Must not be called inside a transaction. Audited. Raises NotFound, Conflict when it is too late.
+    """
+    intent.give_up(account.id, intent_id, actor)
+    step(account.id, intent_id)
+    return IntentState(intent.find(account.id, intent_id).state)
 
 
 def settle_by(account_id: UUID, our_id: UUID | str) -> IntentState | None:
@@ -159,7 +168,7 @@ def _each(stop: Event, items: Iterable[_Item], work: Callable[[_Item], bool]) ->
 
 def _unfinished() -> list[tuple[UUID, UUID]]:
     with connection.cursor() as cursor:
-        cursor.execute(SQL["unfinished"], {"limit": LIMIT, "lease": LEASE, "stale": STALE_PAGE})
+        cursor.execute(SQL["unfinished"], {"limit": LIMIT, "stale": STALE_PAGE})
         return list(cursor.fetchall())
 
 
@@ -185,11 +194,46 @@ def _charge(found: PaymentIntent, charge: Charge | None) -> bool:
 def _resolve(found: PaymentIntent) -> bool:
     answer = _asked(found)
     if answer is not None:
-        return settle(found.account_id, found.id, found.attempt, answer) != found.state
+        return settle(found.account_id, found.id, found.attempt, _ended(found, answer)) != found.state
+    if found.state == IntentState.ACTION_REQUIRED:
+        lost = Unknown("The gateway has no record any more of a charge that waited for its payer.")
+        return settle(found.account_id, found.id, found.attempt, lost) != found.state
+    intent.postpone(found, pause_after(found.asks))
     if found.on_page or datetime.now(UTC) - found.charging_at > intent.resend_within(found.gateway):
-        intent.withdraw(found, "The gateway never received the charge; nothing was charged.")
-        return True
+        return _never_received(found)
     return _charge(found, intent.begin(found.account_id, found.id, again=True))
+
+
+def _never_received(found: PaymentIntent) -> bool:
+    """The gateway has no record of it, and it is not sent again. A page of which nobody was told where can't be paid."""
+    if not found.on_page and not intent.never_arrived(found):
+        return False
+    intent.withdraw(found, "The gateway never received the charge; nothing was charged.")
+    return True
+
+
+def end(found: PaymentIntent) -> ChargeAnswer | None:
+    """Ask what became of a payment that was sent, and end it at the gateway if it still waits for its payer; what is so
+    then, None if the gateway has no record of it. Not inside a transaction; settles nothing."""
+    answer = _asked(found)
+    if not isinstance(answer, ActionRequired):
+        return answer
+    reference = found.page_reference if found.on_page else answer.reference or found.charge_reference
+    return gateway.cancel(found.gateway, found.account_id, reference) if reference else answer
+
+
+def _ended(found: PaymentIntent, answer: ChargeAnswer) -> ChargeAnswer:
+    """What still waits for its payer, whose time is over or who gave it up, is ended at the gateway: only if the gateway
+    says that it can't succeed any more, it is declined."""
+    is_late = found.confirm_by is not None and found.confirm_by <= datetime.now(UTC)
+    if not isinstance(answer, ActionRequired) or not (found.given_up_at or is_late):
+        return answer
+    ended = end(found) or answer
+    if not isinstance(ended, Declined):
+        return ended
+    if found.given_up_at:
+        return Declined(GIVEN_UP, f"{found.given_up_by} gave it up.")
+    return Declined("not_confirmed", "Nobody confirmed the payment in time.")
 
 
 def _asked(found: PaymentIntent) -> ChargeAnswer | None:
@@ -200,13 +244,22 @@ def _asked(found: PaymentIntent) -> ChargeAnswer | None:
 
 
 def _close_stale(found: PaymentIntent) -> bool:
-    if datetime.now(UTC) - found.decided_at < STALE_PAGE:
+    if found.given_up_at is None and datetime.now(UTC) - found.decided_at < STALE_PAGE:
         return False
-    intent.withdraw(found, "The payment page was not opened; nothing was charged.")
+    told = f"{found.given_up_by} gave it up." if found.given_up_at else "The payment page was not opened."
+    intent.withdraw(found, f"{told} Nothing was charged.")
     return True
 
 
 def _write_page(account_id: UUID, intent_id: UUID, url: str, reference: str) -> None:
     mine = PaymentIntent.objects.filter(account_id=account_id, id=intent_id, state=IntentState.CHARGING)
     told = "Waiting for the payment on the gateway's page."
-    mine.update(state=IntentState.ACTION_REQUIRED, page_url=url, page_reference=reference, outcome=told)
+    now = datetime.now(UTC)
+    mine.update(
+        state=IntentState.ACTION_REQUIRED,
+        page_url=url,
+        page_reference=reference,
+        outcome=told,
+        confirm_by=now + CONFIRM_WITHIN,
+        next_ask_at=now + SHORT_WAIT,
+    )

@@ -42,11 +42,16 @@ def refresh(name: str, reference: str) -> Disputed | None:
 def take(name: str, told: Dispute) -> Disputed | None:
     """Take a dispute as the gateway has it now; what is in the books of it afterwards. Safe to repeat.
 
-    Own transaction. Locks the account's row. None when it is about no payment in the books.
+    Own transaction. Locks the account's row. None when it is about no payment in the books, or in another currency than
+    that was: then nothing is booked, and a person has to.
     """
     payment = payment_of(name, told.charge_reference)
     if payment is None:
         log.error("dispute %s is about charge %s, which is not in the books", told.reference, told.charge_reference)
+        return None
+    if told.currency != payment.currency:
+        what = f"{told.amount} {told.currency}", f"{payment.amount} {payment.currency}"
+        log.error("dispute %s is about %s of a payment of %s; nothing of it is booked", told.reference, *what)
         return None
     id = new_id()
     return in_transaction(lambda: _take(name, told, payment, id))

@@ -40,6 +40,16 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """An open invoice that would be charged by itself: `balance` of it on `on`, one of the account's days, or soon after."""
+
+    number: str
+    currency: str
+    balance: Decimal
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
 class Chased:
     """An open invoice as the people who see to payments look at it. `why` it waits for a person; empty while it is tried.
 
@@ -121,6 +131,14 @@ def choose(account: Account, is_on: bool, actor: Actor) -> None:
         CollectionChoice.objects.update_or_create(account_id=account.id, name=NAME, defaults=values)
         told = {"collects": before}
         note(account.id, actor, "collection.choose", "collection/invoices", before=told, after={"collects": is_on})
+
+
+def planned(account_id: UUID) -> list[Planned]:
+    """What of the invoices that are open now would be charged by itself, and when, if the account collects: the next tries.
+
+    As engine or portal; reads only.
+    """
+    return [Planned(*row) for row in _rows("planned", account_id=account_id)]
 
 
 def due(limit: int) -> list[Due]:

@@ -12,7 +12,8 @@ CROSS JOIN LATERAL (
            count(*) FILTER (WHERE n.automatic AND n.state = 'withdrawn') AS withdrawn,
            max(n.charging_at) FILTER (WHERE n.automatic) AS last_at,
            max(n.finished_at) FILTER (WHERE n.automatic AND n.state = 'withdrawn') AS withdrawn_at,
-           coalesce(bool_or(n.state IN ('decided', 'charging', 'unknown', 'action_required')), false) AS is_open
+           coalesce(bool_or(n.state IN ('decided', 'charging', 'unknown', 'action_required') OR n.needs_person_at IS NOT NULL),
+                    false) AS is_open
     FROM payment_intent n WHERE n.account_id = o.account_id AND n.invoice_id = o.invoice_id) t
 WHERE s.name = 'invoices' AND s.is_on AND NOT t.is_open AND t.tries < jsonb_array_length(s.days)
   AND (clock_timestamp() AT TIME ZONE a.timezone)::date >= i.issued_on + (s.days->>t.tries)::int
@@ -24,9 +25,27 @@ WHERE s.name = 'invoices' AND s.is_on AND NOT t.is_open AND t.tries < jsonb_arra
   AND i.kind <> 'refill'
   AND NOT EXISTS (SELECT FROM settlement b WHERE b.account_id = o.account_id AND b.invoice_id = o.invoice_id AND b.amount < 0)
   AND NOT EXISTS (SELECT FROM card_attempt k WHERE k.account_id = o.account_id AND k.gateway = m.gateway AND k.token = m.token
-                  AND k.is_hard AND k.failed_at > clock_timestamp() - interval '30 days')
+                  AND k.is_hard AND k.failed_at > coalesce(m.renewed_at, '-infinity'))
 ORDER BY o.due_on, o.account_id, o.sequence
 LIMIT %(limit)s
+
+-- name: planned
+-- Open invoices of one account with the day on which each would be tried next if the account collects; what a person has to see to is left out, as in `due`.
+SELECT i.number, i.currency, o.balance,
+       GREATEST(i.issued_on + (s.days->>t.tries)::int, (clock_timestamp() AT TIME ZONE a.timezone)::date)
+FROM collection_schedule s
+JOIN open_balance o ON o.account_id = %(account_id)s AND o.balance > 0
+JOIN invoice i ON i.account_id = o.account_id AND i.id = o.invoice_id AND i.issued_at >= s.since_at AND i.kind <> 'refill'
+JOIN account a ON a.id = o.account_id
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE n.automatic AND n.state <> 'withdrawn')::int AS tries,
+           coalesce(bool_or(n.state IN ('decided', 'charging', 'unknown', 'action_required') OR n.needs_person_at IS NOT NULL),
+                    false) AS is_open
+    FROM payment_intent n WHERE n.account_id = o.account_id AND n.invoice_id = o.invoice_id) t
+WHERE s.name = 'invoices' AND s.is_on AND NOT t.is_open AND t.tries < jsonb_array_length(s.days)
+  AND NOT EXISTS (SELECT FROM dispute d WHERE d.account_id = o.account_id AND d.state = 'open')
+  AND NOT EXISTS (SELECT FROM settlement b WHERE b.account_id = o.account_id AND b.invoice_id = o.invoice_id AND b.amount < 0)
+ORDER BY 4, o.due_on, i.number
 
 -- name: chased
 -- Open invoices under the schedule with where they stand, and why one waits for a person: those first, then by due date.
@@ -42,11 +61,13 @@ CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE n.automatic AND n.state <> 'withdrawn')::int AS tries, max(n.charging_at) AS last_at,
            (array_agg(n.state ORDER BY n.decided_at DESC))[1] AS last_state,
            (array_agg(n.outcome ORDER BY n.decided_at DESC))[1] AS last_outcome,
-           coalesce(bool_or(n.state = 'unknown' AND n.charging_at < clock_timestamp() - interval '1 hour'), false) AS is_lost
+           coalesce(bool_or(n.state = 'unknown' AND n.charging_at < clock_timestamp() - interval '1 hour'), false) AS is_lost,
+           coalesce(bool_or(n.needs_person_at IS NOT NULL), false) AS is_asked
     FROM payment_intent n WHERE n.account_id = o.account_id AND n.invoice_id = o.invoice_id) t
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN t.is_lost THEN 'The gateway does not say what became of a charge.'
+        WHEN t.is_asked THEN 'A payment of it waits for your word, under Payments.'
         WHEN EXISTS (SELECT FROM dispute d WHERE d.account_id = o.account_id AND d.state = 'open')
             THEN 'A payment of this account is disputed.'
         WHEN NOT a.is_active THEN 'The account is closed.'
@@ -61,7 +82,7 @@ CROSS JOIN LATERAL (
             THEN CASE WHEN o.due_on <= current_date THEN 'The account pays by itself, and this is due.' ELSE '' END
         WHEN m.id IS NULL AND o.due_on <= current_date THEN 'There is no card to charge, and this is due.'
         WHEN EXISTS (SELECT FROM card_attempt k WHERE k.account_id = o.account_id AND k.gateway = m.gateway AND k.token = m.token
-                     AND k.is_hard AND k.failed_at > clock_timestamp() - interval '30 days')
+                     AND k.is_hard AND k.failed_at > coalesce(m.renewed_at, '-infinity'))
             THEN 'The bank said that the card must not be tried again.'
         ELSE '' END AS why) w
 WHERE s.name = 'invoices'

@@ -83,13 +83,15 @@ class Declined:
     """The money was not moved and will not be: the gateway's code, and a sentence for the card's holder.
 
     `hard`: the card must never be tried again. `curable_by_other_card`: the reason lies with this card, not with the
-    charge, so another card may succeed.
+    charge, so another card may succeed. `ours`: the gateway refused the request itself, for a fault of ours or of the
+    settings; no bank was asked, and it says nothing about the card.
     """
 
     code: str
     message: str
     curable_by_other_card: bool = False
     hard: bool = False
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Q
 
 from tollbook.accounts.account import by_id
 from tollbook.accounts.audit import Actor, note
@@ -21,6 +22,7 @@ from tollbook.money.amount import to_minor
 from tollbook.money.written import money
 from tollbook.payments import attempts, dunning, gateway
 from tollbook.payments import method as methods
+from tollbook.payments.asking import LEASE
 from tollbook.payments.gateway import ChargeRequest
 from tollbook.payments.tables import (
     OPEN_INTENTS,
@@ -164,7 +166,34 @@ def begin(account_id: UUID, intent_id: UUID, again: bool = False) -> Charge | No
 
 def withdraw(intent: PaymentIntent, reason: str) -> None:
     """The end of an intent that was never charged. The caller's transaction or its own; a guarded update."""
-    _run("withdraw", intent, outcome=reason[:200], states=[str(intent.state)])
+    if _run("withdraw", intent, outcome=reason[:200], states=[str(intent.state)]):
+        attempts.excused(intent.account_id, key_of(intent))
+
+
+def give_up(account_id: UUID, intent_id: UUID, actor: Actor) -> None:
+    """Write down that a person does not want it: one that waits for its payer, or was just asked for by somebody.
+
+    In the caller's transaction or its own; audited. `collect.give_up` also ends it. Raises NotFound, Conflict.
+    """
+    with transaction.atomic():
+        intent = find(account_id, intent_id)
+        mine = PaymentIntent.objects.filter(account_id=account_id, id=intent_id, given_up_at__isnull=True)
+        may = mine.filter(Q(state=IntentState.ACTION_REQUIRED) | Q(state=IntentState.DECIDED, automatic=False))
+        if not may.update(given_up_at=datetime.now(UTC), given_up_by=actor.name):
+            raise Conflict("This payment can't be given up any more.")
+        note(account_id, actor, "payment.give_up", f"payment/{intent_id}", before={"state": str(intent.state)})
+        wake.tell(account_id)
+
+
+def postpone(intent: PaymentIntent, pause: timedelta) -> None:
+    """Ask about it again after `pause` from now on. In the caller's transaction or its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["postpone"], {"account_id": intent.account_id, "id": intent.id, "pause": pause})
+
+
+def never_arrived(intent: PaymentIntent) -> bool:
+    """Whether a gateway's "no such charge" is final by now: even what was sent last would have arrived."""
+    return intent.sent_at is None or datetime.now(UTC) - intent.sent_at > MARGIN
 
 
 def _ask(account: Account, wish: Wish, actor: Actor, id: UUID) -> PaymentIntent:
@@ -216,7 +245,8 @@ def _answered(account_id: UUID, wish: Wish) -> PaymentIntent | None:
     known = PaymentIntent.objects.filter(account_id=account_id, request_key=wish.request_key).first()
     if known is None:
         return None
-    if (known.invoice_id, known.amount, known.on_page) != (wish.invoice_id, wish.amount, wish.method_id is None):
+    same = (known.invoice_id, known.amount, known.on_page) == (wish.invoice_id, wish.amount, wish.method_id is None)
+    if not same or (known.attempt == 1 and known.method_id != wish.method_id):
         raise Conflict("This request was made before, with other values. Begin again for another one.")
     return known
 
@@ -255,10 +285,10 @@ def _begin(account_id: UUID, intent_id: UUID, again: bool) -> Charge | None:
     card = card_of(intent)
     problem = _problem(intent, card, again)
     if problem:
-        if not again or _never_arrived(intent):
+        if not again or never_arrived(intent):
             withdraw(intent, problem)
         return None
-    if _run("charging", intent, states=list(states)) != 1:
+    if _run("charging", intent, states=list(states), lease=LEASE) != 1:
         return None
     if card is not None:
         attempts.begin(card, key_of(intent))
@@ -282,6 +312,8 @@ def _request(intent: PaymentIntent, card: PaymentMethod | None, number: str) -> 
 
 def _problem(intent: PaymentIntent, card: PaymentMethod | None, again: bool) -> str | None:
     """Why it must not be sent now: it does not hold any more. The answer is read by customers."""
+    if intent.given_up_at is not None:
+        return f"{intent.given_up_by} gave it up."
     owed = _open_balance(intent.account_id, intent.invoice_id)
     if owed.balance < intent.amount:
         return f"Less is owed on {owed.number} now than would have been charged."
@@ -311,15 +343,11 @@ def _why_not_by_itself(intent: PaymentIntent) -> str | None:
     return None
 
 
-def _never_arrived(intent: PaymentIntent) -> bool:
-    """Whether a gateway's "no such charge" is final by now: a request on its way would have arrived."""
-    return intent.asked_at is not None and intent.asked_at - intent.charging_at > MARGIN
-
-
 def _lock_card(card: PaymentMethod) -> None:
     """Charges of one card begin one after another, so that its attempts are counted exactly."""
     cards = PaymentMethod.objects.select_for_update(no_key=True)
-    list(cards.filter(account_id=card.account_id, gateway=card.gateway, token=card.token).order_by("id"))
+    same = {"account_id": card.account_id, "gateway": card.gateway, "token__in": methods.tokens_of(card)}
+    list(cards.filter(**same).order_by("id"))
 
 
 def _run(name: str, intent: PaymentIntent, **values: object) -> int:

@@ -125,7 +125,7 @@ def refresh(account_id: UUID, now: NewMethod) -> bool:
         if method is None or all(getattr(method, name) == getattr(now, name) for name in fields):
             return False
         before, after = ({name: getattr(one, name) for name in fields} for one in (method, now))
-        _present(account_id).filter(id=method.id).update(**after)
+        _present(account_id).filter(id=method.id).update(**after, renewed_at=datetime.now(UTC))
         note(account_id, SYSTEM, "payment_method.refresh", f"payment_method/{method.id}", before=before, after=after)
         wake.tell(account_id)
     return True

@@ -5,8 +5,9 @@ go through; everything else is named for a person, with what to do. The gateway 
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Event
@@ -19,7 +20,7 @@ from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid, NotFound
 from tollbook.money.amount import ZERO
 from tollbook.money.written import money
-from tollbook.payments import collect, dispute, gateway, refund
+from tollbook.payments import captured, dispute, gateway, refund
 from tollbook.payments.gateway import Charged, Dispute, Unreachable
 from tollbook.payments.intent import PURPOSE
 from tollbook.payments.tables import (
@@ -27,6 +28,7 @@ from tollbook.payments.tables import (
     OPEN_REFUNDS,
     Disputed,
     DisputeState,
+    IntentState,
     Payment,
     PaymentIntent,
     Refund,
@@ -45,7 +47,12 @@ MARGIN = timedelta(hours=1)
 OPEN_BACK = timedelta(days=35)
 """How much further back it looks while a charge of then is still open here."""
 
+OTHER_CURRENCY = "It is in another currency than the payment, so nothing is booked. See to it at the gateway; tell Support."
 NOBODY: Settlers = {}
+OURS: dict[str, Settle] = {
+    PURPOSE: lambda account_id, our_id, answer, attempt: captured.settle(account_id, our_id, attempt, answer)
+}
+"""Who takes what became of charges of invoices. A second charge is put before a person, and never settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +92,11 @@ def compare(name: str, since: datetime, until: datetime) -> Report:
     if since >= until:
         raise Invalid("The period ends after it begins.", field="until")
     report, slugs = Report(name), dict(Account.objects.values_list("id", "slug"))
-    listed = set()
-    for charge in gateway.charges(name, since, until):
-        listed.add(charge.reference)
+    charges = list(gateway.charges(name, since, until))
+    listed = {charge.reference for charge in charges}
+    for charge in charges:
         report.differences += _of_charge(report, charge, slugs)
+    _name_second_charges(report, charges)
     for payment in _booked(name, since, until, slugs):
         if payment.charge_reference not in listed:
             report.differences += _of_payment(payment, slugs)
@@ -162,12 +170,9 @@ def _everybody() -> dict[str, list[UUID]]:
 
 
 def _settled(one: Difference, settlers: Settlers) -> bool:
-    if one.code == "charge_not_booked" and one.charge is not None and one.charge.purpose == PURPOSE:
-        if one.charge.account_id is None or not _is_id(one.charge.our_id):
-            return False
-        return collect.settle_by(one.charge.account_id, one.charge.our_id) == "succeeded"
-    if one.code == "charge_not_booked" and one.charge is not None and one.charge.purpose in settlers:
-        return _taken(one.gateway, one.charge, settlers[one.charge.purpose])
+    if one.code in ("charge_not_booked", "charged_twice") and one.charge is not None:
+        settle = (OURS | dict(settlers)).get(one.charge.purpose)
+        return settle is not None and _taken(one.gateway, one.charge, settle)
     if one.code in ("dispute_not_booked", "dispute_differs") and one.dispute is not None:
         case = dispute.take(one.gateway, one.dispute)
         return case is not None and (case.state, case.fee) == (one.dispute.state, one.dispute.fee)
@@ -267,6 +272,36 @@ def _refunds_differ(payment: Payment, charge: Charged, slug: str) -> Iterator[Di
     yield Difference("refunds_differ", payment.gateway, payment.charge_reference, slug, says, do, charge)
 
 
+def _name_second_charges(report: Report, charges: list[Charged]) -> None:
+    """Say of charges which the books lack whether what they were for is paid by another charge already."""
+    others = defaultdict(list)
+    for charge in charges:
+        others[charge.account_id, charge.purpose, charge.our_id].append(charge.reference)
+    for place, one in enumerate(report.differences):
+        if one.code == "charge_not_booked" and one.charge is not None:
+            mine = others[one.charge.account_id, one.charge.purpose, one.charge.our_id]
+            first = _first_charge(report.gateway, one.charge, mine)
+            if first:
+                report.differences[place] = _charged_twice(one, one.charge, first)
+
+
+def _first_charge(name: str, charge: Charged, others: list[str]) -> str:
+    """The charge by which the same was paid before, as far as the books have it; empty when there is none."""
+    if charge.account_id is None or not _is_id(charge.our_id):
+        return ""
+    if charge.purpose == PURPOSE:
+        mine = PaymentIntent.objects.filter(account_id=charge.account_id, id=charge.our_id, state=IntentState.SUCCEEDED)
+        return next(iter(mine.exclude(charge_reference=charge.reference).values_list("charge_reference", flat=True)), "")
+    booked = Payment.objects.filter(account_id=charge.account_id, gateway=name, charge_reference__in=others)
+    return next(iter(booked.values_list("charge_reference", flat=True)), "")
+
+
+def _charged_twice(one: Difference, charge: Charged, first: str) -> Difference:
+    took = money(charge.amount, charge.currency)
+    says = f"The gateway took {took} a second time for what {first} had paid; the books have no payment of it."
+    return replace(one, code="charged_twice", says=says, do="Give it back at the gateway; it is not to be booked.")
+
+
 def _of_payment(payment: Payment, slugs: dict[UUID, str]) -> Iterator[Difference]:
     """A payment of the period whose charge was made before it, or is not there at all."""
     slug = slugs[payment.account_id]
@@ -300,6 +335,11 @@ def _of_dispute(report: Report, told: Dispute, slugs: dict[UUID, str]) -> Iterat
     if payment is None:
         return  # of a charge that is none of ours, or that is named already as not booked
     report.disputes += 1
+    if told.currency != payment.currency:
+        says = f"A dispute about {money(told.amount, told.currency)} of a payment of {_sum(payment)} is {told.state}."
+        difference = "dispute_currency", report.gateway, told.reference, slugs[payment.account_id], says, OTHER_CURRENCY
+        yield Difference(*difference, dispute=told)
+        return
     mine = Disputed.objects.filter(account_id=payment.account_id, gateway=report.gateway, reference=told.reference)
     yield from _dispute_differs(report.gateway, told, mine.first(), slugs[payment.account_id])
 

@@ -24,7 +24,8 @@ from tollbook.ledger.post import Movement, Side, post
 from tollbook.money.amount import ZERO, minor_unit, to_minor
 from tollbook.money.written import money
 from tollbook.payments import credit, gateway
-from tollbook.payments.collect import LEASE, LIMIT
+from tollbook.payments.asking import LEASE
+from tollbook.payments.collect import LIMIT
 from tollbook.payments.gateway import Declined, RefundAnswer, Refunded, RefundRequest, Unknown
 from tollbook.payments.intent import resend_within
 from tollbook.payments.tables import (

@@ -9,7 +9,7 @@ class PaymentMethod(models.Model):
     """A card, as its gateway names it. At most one is the default, and at most one other the backup.
 
     `fingerprint` is the same for the same number under any token; empty when the gateway doesn't say. `forgotten_at` is when
-    the gateway dropped a card that was removed.
+    the gateway dropped a card that was removed, `renewed_at` when the bank last changed something about it.
     """
 
     pk = models.CompositePrimaryKey("account_id", "id")
@@ -27,6 +27,7 @@ class PaymentMethod(models.Model):
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
     forgotten_at = models.DateTimeField(null=True)
+    renewed_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "payment_method"
@@ -187,9 +188,11 @@ _OPEN_INTENT = models.Q(state__in=["decided", "charging", "unknown", "action_req
 class PaymentIntent(models.Model):
     """One wish to have an invoice paid by a gateway. At most one is open per invoice; its id makes the idempotency key.
 
-    `charging_at` is when the attempt's charge was first sent, `asked_at` when the gateway was last spoken to, `asks` how
-    often it was asked since. `page_url` is the gateway's own page where somebody pays or confirms. `request_key` names the
-    request of a person, which is answered once.
+    `charging_at` is when the attempt's charge was first sent, which its key is remembered from; `sent_at` when it was sent
+    last. `asked_at` is when the gateway was last spoken to, `asks` how often it was asked since, `next_ask_at` when it is to
+    be asked again. `page_url` is the gateway's own page where somebody pays or confirms, until `confirm_by`; `given_up_at`
+    is when a person asked for it to be ended. While `needs_person_at` is set, it waits at the desk with `question`.
+    `request_key` names the request of a person, which is answered once.
     """
 
     pk = models.CompositePrimaryKey("account_id", "id")
@@ -219,6 +222,13 @@ class PaymentIntent(models.Model):
     is_hard = models.BooleanField(default=False)
     charge_reference = models.CharField(max_length=120, blank=True)
     payment_id = models.UUIDField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    next_ask_at = models.DateTimeField(null=True)
+    confirm_by = models.DateTimeField(null=True)
+    given_up_at = models.DateTimeField(null=True)
+    given_up_by = models.CharField(max_length=254, blank=True, db_default="")
+    needs_person_at = models.DateTimeField(null=True)
+    question = models.CharField(max_length=300, blank=True, db_default="")
 
     class Meta:
         db_table = "payment_intent"
@@ -233,11 +243,19 @@ class PaymentIntent(models.Model):
             models.Index(fields=["account_id", "invoice_id", "-decided_at"], name="payment_intent_of_invoice"),
             models.Index(fields=["state", "decided_at"], condition=_OPEN_INTENT, name="payment_intent_unfinished"),
             models.Index(fields=["finished_at"], name="payment_intent_finished"),
+            models.Index(
+                fields=["needs_person_at"],
+                condition=models.Q(needs_person_at__isnull=False),
+                name="payment_intent_needs_person",
+            ),
         ]
 
 
 class CardAttempt(models.Model):
-    """One try to charge a card, by the charge's idempotency key: what limits on repeated attempts count."""
+    """One try to charge a card, by the charge's idempotency key: what limits on repeated attempts count.
+
+    It `counts` from before it is sent, until it turns out to have succeeded, or to be none of the card's.
+    """
 
     pk = models.CompositePrimaryKey("account_id", "idempotency_key")
     account_id = models.UUIDField()
@@ -247,6 +265,7 @@ class CardAttempt(models.Model):
     began_at = models.DateTimeField()
     failed_at = models.DateTimeField(null=True)
     is_hard = models.BooleanField(default=False)
+    counts = models.BooleanField(db_default=True)
 
     class Meta:
         db_table = "card_attempt"

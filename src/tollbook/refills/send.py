@@ -253,6 +253,7 @@ def _withdraw(refill: Refill, states: tuple[RefillState, ...], reason: str) -> N
     values = {"account_id": refill.account_id, "refill_id": refill.id}
     with connection.cursor() as cursor:
         cursor.execute(SQL["never_received"], values)
+    attempts.excused(refill.account_id, gateway.key_of("refill", refill.id, refill.attempt))
 
 
 def _end(refill: Refill, name: str, states: tuple[RefillState, ...], outcome: str) -> None:

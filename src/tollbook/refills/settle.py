@@ -96,6 +96,8 @@ def _take_down(attempt: RefillAttempt, answer: ChargeAnswer) -> None:
     mine.filter(attempt=attempt.attempt).update(**values)
     if isinstance(answer, Declined | ActionRequired):
         attempts.failed(attempt.account_id, attempt.idempotency_key, values.get("hard", False))
+    elif isinstance(answer, Succeeded):
+        attempts.excused(attempt.account_id, attempt.idempotency_key)
 
 
 def _not_succeeded(refill: Refill, attempt: RefillAttempt, answer: ChargeAnswer) -> None:

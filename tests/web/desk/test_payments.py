@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 
 from tests.payments.till import Till
-from tests.refills.shop import gateway_is
+from tests.refills.shop import SUPPORT, gateway_is
 from tests.web.desk.conftest import Desk, trail, words
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.payments import collect, dispute, dunning, refund
 from tollbook.payments.gateway import Declined, Dispute
 from tollbook.payments.tables import Payment, Refund
+from tollbook.payments.transfer import record_transfer
 
 NOW = datetime.now(UTC).date().isoformat()
 
@@ -97,13 +98,36 @@ def test_an_invoice_that_no_try_paid_is_on_the_persons_list_and_can_be_charged(d
     assert "Every try of the schedule failed." in page and "insufficient funds" in page
     till.card()
     form = f"/desk/accounts/northwind/invoices/{invoice.number}/collect/"
-    assert "Charge $100.00 for INV-000001 of Northwind" in desk.read(form)
-    assert desk.client.post(form).status_code == 302
-    assert desk.client.post(form).status_code == 409, "one is under way"
+    review = desk.get(form)
+    assert "Charge $100.00 for INV-000001 of Northwind" in words(review)
+    assert desk.client.post(form).status_code == 409, "not reviewed"
+    for _ in range(2):
+        assert desk.confirm(form, review).status_code == 302, "a double click"
+    assert desk.get(form).status_code == 409, "one is under way"
     collect.run_due()
     assert till.owed(invoice) == 0
-    assert desk.client.post(form).status_code == 409, "it is paid"
+    assert desk.confirm(form, review).status_code == 302, "sent again, it is answered again"
+    collect.run_due()
+    assert desk.get(form).status_code == 409, "it is paid"
     assert till.charged() == 100
+
+
+def test_charge_now_charges_what_was_reviewed_or_nothing(desk: Desk, till: Till) -> None:
+    invoice, card = till.invoice(), till.card()
+    form = f"/desk/accounts/northwind/invoices/{invoice.number}/collect/"
+    review, other = desk.get(form), desk.get(form)
+    record_transfer(till.account, invoice.number, Decimal(40), "SEPA 1", SUPPORT)
+    changed = desk.confirm(form, review)
+    assert changed.status_code == 409 and "$60.00 is owed on INV-000001 now. Nothing was charged" in words(changed)
+    review = desk.get(form)
+    till.card("sim_4444")
+    another = till.invoice()
+    assert desk.confirm(f"/desk/accounts/northwind/invoices/{another.number}/collect/", other).status_code == 409
+    assert desk.client.post(form, {"reviewed": "forged"}).status_code == 409
+    assert till.intents() == []
+    assert desk.confirm(form, review).status_code == 302
+    [asked] = till.intents()
+    assert (asked.amount, asked.method_id) == (60, card.id), "the card of the review, not the default of now"
 
 
 def test_gateway_and_books_are_compared_and_settled(desk: Desk, till: Till) -> None:
@@ -115,6 +139,24 @@ def test_gateway_and_books_are_compared_and_settled(desk: Desk, till: Till) -> N
     answer = desk.client.post("/desk/payments/reconcile/", period)
     assert "Gateway and books agree." in words(answer) and till.owed(invoice) == 0
     assert desk.get("/desk/payments/reconcile/", since=NOW, until="2020-01-01", gateway="simulated").status_code == 400
+
+
+def test_a_payment_nobody_can_tell_of_is_settled_by_a_person_after_a_review(desk: Desk, till: Till) -> None:
+    with gateway_is("Silent"):
+        asked = till.pay(till.invoice(), till.card())
+        till.later(hours=2)
+        collect.run_due()
+        page = desk.read("/desk/payments/")
+        assert "Waiting for a person" in page and "does not say whether this was charged" in page
+        form = f"/desk/accounts/northwind/payments/asked/{asked.id}/settle/"
+        assert desk.review(form, verdict="charged", reference="", reason="Seen").status_code == 400
+        assert desk.review(form, verdict="dealt_with", reason="Seen").status_code == 400
+        review = desk.review(form, verdict="not_charged", reason="Not on the dashboard")
+        assert "INV-000001 can be paid again" in words(review) and till.states() == {"unknown": 1}
+        assert desk.confirm(form, review).status_code == 302
+        assert desk.confirm(form, review).status_code == 409
+    assert till.states() == {"withdrawn": 1} and "Waiting for a person" not in desk.read("/desk/payments/")
+    assert [line.reason for line in trail(till.id, "payment.resolve")] == ["Not on the dashboard"]
 
 
 def test_a_refund_that_failed_later_is_on_the_first_page(desk: Desk, till: Till, payment: Payment) -> None:

@@ -8,12 +8,14 @@ from django.test import Client
 
 from tests.payments.till import Till
 from tests.people import person
-from tests.refills.shop import gateway_is
+from tests.refills.shop import OWNER, gateway_is
 from tests.web.desk.conftest import hidden, words
+from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Level
 from tollbook.invoicing.tables import Invoice
 from tollbook.payments import collect, dunning
 from tollbook.payments.tables import PaymentMethod, SimulatedCharge
+from tollbook.web import formats
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +121,18 @@ def test_a_charge_that_the_bank_wants_confirmed_waits_for_its_holder(owner: Clie
     assert owner.post(f"{receipt}confirm/")["Location"] == receipt
 
 
+def test_a_charge_that_waits_can_be_given_up_and_paid_otherwise(owner: Client, till: Till, invoice: Invoice) -> None:
+    card = till.card("sim_3184")
+    receipt = confirmed(owner, invoice, reviewed(owner, invoice, amount="100", method=str(card.id)))["Location"]
+    collect.run_due()
+    assert f'href="{receipt}give-up/"' in owner.get(receipt).content.decode()
+    assert "the gateway is asked first" in words(owner.get(f"{receipt}give-up/"))
+    for _ in range(2):
+        assert owner.post(f"{receipt}give-up/")["Location"] == receipt
+    assert "Nothing was charged." in words(owner.get(receipt)) and "Pay another way" in words(owner.get(receipt))
+    assert till.states() == {"withdrawn": 1}
+
+
 def test_the_gateways_page_pays_without_a_card(owner: Client, till: Till, invoice: Invoice) -> None:
     answer = confirmed(owner, invoice, reviewed(owner, invoice, amount="100", method="page"))
     receipt = answer["Location"]
@@ -135,7 +149,8 @@ def test_another_accounts_payment_is_not_found(owner: Client, till: Till, card: 
     theirs = other.pay(other.invoice(), other.card())
     for query in ("", "?from=gateway"):
         assert owner.get(f"/billing/payments/{theirs.id}/{query}").status_code == 404
-    assert owner.post(f"/billing/payments/{theirs.id}/confirm/").status_code == 404
+    for step in ("confirm", "give-up"):
+        assert owner.post(f"/billing/payments/{theirs.id}/{step}/").status_code == 404
 
 
 def test_an_account_chooses_to_pay_by_itself(owner: Client, till: Till, card: PaymentMethod) -> None:
@@ -143,9 +158,28 @@ def test_an_account_chooses_to_pay_by_itself(owner: Client, till: Till, card: Pa
     till.collects()
     page = owner.get("/billing/collection/")
     assert "New invoices are charged to Visa •• 4242" in words(page)
-    assert owner.post("/billing/collection/", {"to": "off"}).status_code == 302
+    off = owner.post("/billing/collection/", {"to": "off"})
+    assert "No invoice is charged by itself from the next moment on" in words(off) and dunning.collects(till.id)
+    assert owner.post("/billing/collection/", dict(hidden(off))).status_code == 302
     assert dunning.collects(till.id) is False
     assert owner.post("/billing/collection/", {"to": "sideways"}).status_code == 400
     till.invoice()
     assert collect.run_due() == 0
     assert "You pay your invoices yourselves" in words(owner.get("/billing/collection/"))
+
+
+def test_switching_automatic_payment_on_says_before_what_is_charged_and_when(
+    owner: Client, till: Till, card: PaymentMethod
+) -> None:
+    before = till.invoice("10.00")
+    till.collects(0, 3)
+    dunning.choose(till.account, False, OWNER)
+    invoice = till.invoice()
+    on = owner.post("/billing/collection/", {"to": "on"})
+    today = formats.day(today_in(till.account))
+    assert f"$100.00 of {invoice.number} is charged to Visa •• 4242 on {today}." in words(on)
+    assert before.number not in words(on) and "0, 3 days after its issue" in words(on)
+    assert collect.run_due() == 0 and not dunning.collects(till.id), "only looked at"
+    owner.post("/billing/collection/", dict(hidden(on)))
+    collect.run_due()
+    assert (till.owed(invoice), till.owed(before)) == (0, 10)

@@ -72,7 +72,7 @@ class Stripe:
         try:
             params = _intent(request)
         except NotChargeable as error:
-            return Declined("amount_not_chargeable", str(error))
+            return Declined("amount_not_chargeable", str(error), ours=True)
         try:
             return _said(lambda: client().v1.payment_intents.create(params, _key(request.idempotency_key)))
         except RepeatedFailure:
@@ -281,8 +281,8 @@ def _refund(request: RefundRequest) -> Any:
 def _said(ask: Callable[[], Any], reference: str = "") -> ChargeAnswer:
     """The answer to a request that moves money, or ends the charge `reference`. Raises KeyReused, RepeatedFailure.
 
-    A repeated answer is as old as its first execution, so what it is about is read again. So is a charge that went on
-    to another state meanwhile: that it can't be confirmed or cancelled says nothing about its money.
+    A repeated answer is as old as its first execution, so what it is about is read again. So is a charge that can't be
+    confirmed or cancelled, for whatever reason: that says nothing about its money.
     """
     try:
         made = ask()
@@ -292,7 +292,8 @@ def _said(ask: Callable[[], Any], reference: str = "") -> ChargeAnswer:
     except stripe.CardError as error:
         return _declined(error)
     except stripe.InvalidRequestError as error:
-        if reference and error.code == UNEXPECTED_STATE:
+        if reference:
+            log.log(logging.INFO if error.code == UNEXPECTED_STATE else logging.ERROR, "%s: %s", reference, error.code)
             return answers.of_intent(_retrieve(reference))
         return answers.of_refused(error)
     except stripe.StripeError as error:

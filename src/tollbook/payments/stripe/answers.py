@@ -104,10 +104,23 @@ def of_failure(failure: Table, reference: str) -> ChargeAnswer:
 
 
 def of_refused(error: stripe.InvalidRequestError) -> Declined:
-    """A request that Stripe did not begin to execute, because it can't be."""
-    if error.param in ("payment_method", "customer") or "PaymentMethod" in (error.user_message or ""):
+    """A request that Stripe did not begin to execute, because it can't be.
+
+    The card is gone, or the fault is ours or that of the settings (https://docs.stripe.com/error-codes): no bank was asked.
+    """
+    if _is_gone(error):
         return Declined("no_such_card", SENTENCES["no_such_card"], curable_by_other_card=True, hard=True)
-    return Declined(error.code or "invalid_request", f"The gateway refused the request: {error.user_message}"[:200])
+    message = f"The gateway refused the request: {error.user_message}"[:200]
+    return Declined(error.code or "invalid_request", message, ours=True)
+
+
+def _is_gone(error: stripe.InvalidRequestError) -> bool:
+    """Whether Stripe has no such card, or one that can't be used any more. That it has it in the other of its modes, live
+    and test, means that the secret key is the wrong one."""
+    message = error.user_message or ""
+    if error.code == "resource_missing" and error.param in ("payment_method", "customer"):
+        return "a similar object exists in" not in message
+    return "PaymentMethod was previously used" in message
 
 
 def of_error(error: stripe.StripeError) -> Unknown:

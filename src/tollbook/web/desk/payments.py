@@ -1,11 +1,13 @@
 """Payments of all accounts: what came in, one payment with all that became of it, refunds, disputes, reconciliation."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.core import signing
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -15,10 +17,19 @@ from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, NotFound
 from tollbook.invoicing.tables import Invoice, Settlement
-from tollbook.payments import collect, credit, dispute, dunning, gateway, intent, method, reconcile, refund
+from tollbook.payments import collect, credit, dispute, dunning, gateway, intent, method, person, reconcile, refund
 from tollbook.payments.refund import Back, Choice
-from tollbook.payments.tables import Disputed, Payment, PaymentIntent, Refund, RefundSource
+from tollbook.payments.tables import (
+    OPEN_INTENTS,
+    Disputed,
+    Payment,
+    PaymentIntent,
+    PaymentMethod,
+    Refund,
+    RefundSource,
+)
 from tollbook.payments.transfer import GATEWAY as MANUAL
+from tollbook.postgres.ids import new_id
 from tollbook.refills.settlers import SETTLERS
 from tollbook.web import formats
 from tollbook.web.desk import lists
@@ -30,6 +41,7 @@ from tollbook.web.desk.steps import Once, Review, Sheet, decided, stepped, typed
 RECENT, MOST = 50, 200
 LONGEST_DAYS = 92
 SECTION = "payments"
+REVIEWED, REVIEW_HOLDS = "reviewed", timedelta(hours=1)
 
 
 class RefundForm(Once):
@@ -48,6 +60,24 @@ class RefundForm(Once):
                 label="Reference of the transfer you sent", max_length=120, help_text="Send it first, then record it here."
             )
         self.order_fields(["amount", "source", "reference", "reason", "token"])
+
+
+class SettleForm(forms.Form):
+    """What the gateway's dashboard shows."""
+
+    reference = forms.CharField(
+        label="Charge", required=False, max_length=120, help_text="The gateway's own name for the charge, such as pi_..."
+    )
+    reason = ReasonField("What you saw, and where. It stays in the audit trail.")
+
+    def __init__(self, asked: PaymentIntent, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["verdict"] = forms.ChoiceField(
+            label="The gateway's dashboard says", choices=list(person.verdicts(asked).items()), widget=forms.RadioSelect
+        )
+        if asked.state not in OPEN_INTENTS:
+            del self.fields["reference"]
+        self.order_fields(["verdict", "reference", "reason"])
 
 
 class ScheduleForm(forms.Form):
@@ -96,9 +126,11 @@ def payments(request: DeskRequest) -> HttpResponse:
     recent = Payment.objects.filter(**mine).order_by("-received_at", "-id")[:RECENT]
     waiting = PaymentIntent.objects.filter(**mine, state__in=["charging", "unknown", "action_required"])
     refunds = Refund.objects.filter(**mine, state__in=["decided", "sending", "unknown"])
-    numbers = _numbers([one.invoice_id for one in waiting], list(by_id))
+    persons = person.waiting()
+    numbers = _numbers([one.invoice_id for one in [*waiting, *persons]], list(by_id))
     context = {
         "section": SECTION,
+        "persons": [(by_id[one.account_id], numbers[one.invoice_id], one) for one in persons],
         "recent": [(by_id[one.account_id], one) for one in recent],
         "waiting": [(by_id[one.account_id], numbers[one.invoice_id], one) for one in waiting.order_by("decided_at")[:MOST]],
         "refunds": [(by_id[one.account_id], one) for one in refunds.order_by("decided_at")[:MOST]],
@@ -127,6 +159,32 @@ def payment(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
         "trail_url": reverse("desk:account-trail", args=[slug]),
     }
     return render(request, "tollbook/desk/payment.html", context)
+
+
+@staff_page("GET POST")
+def settle(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
+    """Settle a payment that waits for a person, by what the gateway's dashboard says."""
+    account = accounts.by_slug(slug)
+    asked = intent.find(account.id, id)
+    number = _numbers([asked.invoice_id], [account.id])[asked.invoice_id]
+    if asked.needs_person_at is None:
+        raise Conflict("This payment does not wait for anybody any more.")
+
+    def review(values: dict[str, Any]) -> Review:
+        person.check(asked, values["verdict"], values.get("reference", ""), values["reason"])
+        says = [_settled_as(asked, number, values), f"Reason: “{values['reason']}”"]
+        return Review(f"Settle this payment of {number}", says, confirm="Settle it", danger=True)
+
+    def act(values: dict[str, Any]) -> HttpResponse:
+        said = values["verdict"], values.get("reference", ""), values["reason"]
+        state = person.resolve(account, id, *said, request.actor)
+        messages.success(request, f"Settled: {state.label.lower()}.")
+        return redirect("desk:payments")
+
+    amount, place = formats.money(asked.amount, asked.currency), (reverse("desk:invoice", args=[slug, number]), number)
+    lead = f"{amount}, asked for {formats.day(asked.decided_at)} by {asked.requested_by}. {asked.question}"
+    sheet = Sheet(f"Settle this payment of {number}", SECTION, [*above(account), place], lead)
+    return stepped(request, SettleForm(asked, typed(request)), sheet, review, act)
 
 
 @staff_page("GET POST")
@@ -229,29 +287,47 @@ def schedule(request: DeskRequest) -> HttpResponse:
 
 @staff_page("GET POST")
 def try_now(request: DeskRequest, slug: str, number: str) -> HttpResponse:
-    """Have an open invoice charged to the account's default card, now, by a person."""
+    """Have an open invoice charged to the account's default card, now, by a person: what was reviewed, and once."""
     account = accounts.by_slug(slug)
     invoice = intent.invoice_of(account.id, number)
     card, owed = method.default_of(account.id), intent.owed_on(account.id, invoice.id)
-    amount = formats.money(owed, invoice.currency)
 
     def review() -> Review:
         if card is None:
             raise Conflict(f"{account.name} has no card to charge.")
         intent.check(account, number, owed, card.id)
+        amount = formats.money(owed, invoice.currency)
         says = [f"{amount} is charged to {method.label(card)} within seconds, because you ask for it."]
-        return Review(f"Charge {amount} for {number} of {account.name}", says, confirm=f"Charge {amount}", danger=True)
+        title, carried = f"Charge {amount} for {number} of {account.name}", {REVIEWED: _signed(invoice, owed, card)}
+        return Review(title, says, confirm=f"Charge {amount}", danger=True, carried=carried)
 
     def act() -> HttpResponse:
-        if card is None:
-            raise Conflict(f"{account.name} has no card to charge.")
+        seen, method_id, key = _reviewed(request, invoice)
         reason = f"{request.actor.name} asked for it on the desk."
-        collect.ask(account, intent.Wish(invoice.id, owed, card.id, owed, reason), request.actor)
-        messages.success(request, f"{amount} is being charged for {number}.")
+        wish = intent.Wish(invoice.id, seen, method_id, seen, reason, request_key=key)
+        asked = collect.ask(account, wish, request.actor)
+        messages.success(request, f"{formats.money(asked.amount, asked.currency)} is being charged for {number}.")
         return redirect("desk:invoice", slug, number)
 
     place = (reverse("desk:invoice", args=[slug, number]), number)
     return decided(request, Sheet("", SECTION, [*above(account), place]), review, act)
+
+
+def _signed(invoice: Invoice, owed: Decimal, card: PaymentMethod) -> str:
+    """What a review shows, and a key that makes its confirmations one: the confirmation charges this or nothing."""
+    shown = {"invoice": str(invoice.id), "sum": str(owed), "card": str(card.id), "key": str(new_id())}
+    return signing.dumps(shown, salt=REVIEWED)
+
+
+def _reviewed(request: DeskRequest, invoice: Invoice) -> tuple[Decimal, UUID, str]:
+    """The sum, the card and the key of the review that is confirmed. Raises Conflict for none, or an old one."""
+    try:
+        shown = signing.loads(request.POST.get(REVIEWED, ""), salt=REVIEWED, max_age=REVIEW_HOLDS)
+    except signing.BadSignature:
+        raise Conflict("This review is over. Nothing was charged; open it again.") from None
+    if shown["invoice"] != str(invoice.id):
+        raise Conflict("This review was of another invoice. Nothing was charged; open it again.")
+    return Decimal(shown["sum"]), UUID(shown["card"]), f"desk:{shown['key']}"
 
 
 @staff_page("GET POST")
@@ -319,6 +395,17 @@ def _taken_from(choice: Choice, amount: str) -> str:
     }[choice.source]
 
 
+def _settled_as(asked: PaymentIntent, number: str, values: dict[str, Any]) -> str:
+    amount = formats.money(asked.amount, asked.currency)
+    charge = values.get("reference", "").strip()
+    return {
+        "charged": f"{amount} is received as the charge {charge} and pays {number}; what is not owed becomes credit.",
+        "not_charged": f"The gateway is asked once more and ends it; then {number} can be paid again.",
+        "given_back": "Nothing is booked for that charge. Make sure that the gateway shows it as refunded.",
+        "dealt_with": "Nothing is booked or charged by this; it leaves the list.",
+    }[values["verdict"]]
+
+
 def _schedule_says(is_on: bool, was_on: bool) -> list[str]:
     if not is_on:
         return ["No invoice is charged by itself from the next moment on. What people pay themselves goes on."]
@@ -336,5 +423,6 @@ urls = [
     path("payments/reconcile/", reconciled, name="reconcile"),
     path("accounts/<slug:slug>/payments/<uuid:id>/", payment, name="payment"),
     path("accounts/<slug:slug>/payments/<uuid:id>/refund/", give_back, name="payment-refund"),
+    path("accounts/<slug:slug>/payments/asked/<uuid:id>/settle/", settle, name="payment-settle"),
     path("accounts/<slug:slug>/invoices/<str:number>/collect/", try_now, name="invoice-collect"),
 ]

@@ -103,10 +103,15 @@ def stepped(
 def decided(
     request: DeskRequest, sheet: Sheet, review: Callable[[], Review], act: Callable[[], HttpResponse]
 ) -> HttpResponse:
-    """A question with nothing to fill in: looked at, it is reviewed; posted, it is done. May raise Refused."""
+    """A question with nothing to fill in: looked at, it is reviewed; posted, it is done. May raise Refused.
+
+    What the review `carried` is posted with it.
+    """
     if request.method == "POST":
         return act()
-    context = {"sheet": sheet, "section": sheet.section, "review": review(), "hidden": {}, "back_url": sheet.back}
+    asked = review()
+    hidden = dict(asked.carried)
+    context = {"sheet": sheet, "section": sheet.section, "review": asked, "hidden": hidden, "back_url": sheet.back}
     return render(request, "tollbook/desk/review.html", context)
 
 

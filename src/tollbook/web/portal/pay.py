@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -19,6 +20,7 @@ from tollbook.invoicing.tables import Invoice
 from tollbook.money.amount import parse_amount, to_minor
 from tollbook.money.written import SYMBOLS
 from tollbook.payments import collect, credit, dunning, gateway, intent, method
+from tollbook.payments.dunning import Planned
 from tollbook.payments.intent import Wish
 from tollbook.payments.tables import OPEN_INTENTS, IntentState, PaymentIntent
 from tollbook.postgres.ids import new_id
@@ -28,6 +30,7 @@ from tollbook.web.portal.page import PortalRequest, chosen, page
 from tollbook.web.portal.refill_rule import AmountField
 
 PAGE = "page"
+MOST_PLANNED = 20
 TONES = {IntentState.SUCCEEDED: "good", IntentState.DECLINED: "bad", IntentState.WITHDRAWN: "bad"}
 SIGNS = {IntentState.SUCCEEDED: "✓", IntentState.DECLINED: "×", IntentState.WITHDRAWN: "×"}
 
@@ -92,11 +95,42 @@ def confirm(request: PortalRequest, id: UUID) -> HttpResponse:
 
 
 @page(area=Area.PAYMENTS, write=True, methods="GET POST", scope=False)
+def give_up(request: PortalRequest, id: UUID) -> HttpResponse:
+    """Not to confirm or pay it any more: what that means, then do it."""
+    address = reverse("portal:payment", args=[id])
+    with rows_of(request.account.id):
+        asked = intent.find(request.account.id, id)
+        number = Invoice.objects.values_list("number", flat=True).get(account_id=request.account.id, id=asked.invoice_id)
+    if request.method == "POST":
+        try:
+            collect.give_up(request.account, id, actor_of(request.user))
+        except Conflict as refusal:
+            messages.info(request, refusal.message)
+        return HttpResponseRedirect(address)
+    context = {
+        "title": f"Give up this payment of {formats.money(asked.amount, asked.currency)}",
+        "crumb_url": address,
+        "crumb": "Payment",
+        "sentences": [
+            "Nothing is charged for it, unless you have confirmed it a moment ago: the gateway is asked first.",
+            f"Then {number} can be paid another way.",
+        ],
+        "action_url": reverse("portal:payment-give-up", args=[id]),
+        "confirm": "Give it up",
+        "back_url": address,
+    }
+    return render(request, "tollbook/portal/review.html", context)
+
+
+@page(area=Area.PAYMENTS, write=True, methods="GET POST", scope=False)
 def by_itself(request: PortalRequest) -> HttpResponse:
     """Whether invoices are charged to the default card by themselves: what it would mean, then do it."""
     account = request.account
     if request.method == "POST":
-        dunning.choose(account, chosen(request, "to", {"on": True, "off": False}), actor_of(request.user))
+        to = chosen(request, "to", {"on": True, "off": False})
+        if request.POST.get("step") != "confirm":
+            return _switch_reviewed(request, to)
+        dunning.choose(account, to, actor_of(request.user))
         return HttpResponseRedirect(reverse("portal:by-itself"))
     with rows_of(account.id):
         schedule, is_on, card = dunning.schedule(), dunning.collects(account.id), method.default_of(account.id)
@@ -105,6 +139,48 @@ def by_itself(request: PortalRequest) -> HttpResponse:
         offered = schedule is not None and schedule.is_on
         context = {"is_on": is_on, "offered": offered, "days": days, "card": label, "choice": dunning.chosen(account.id)}
         return render(request, "tollbook/portal/by_itself.html", context)
+
+
+def _switch_reviewed(request: PortalRequest, to: bool) -> HttpResponse:
+    """What would be charged, of which invoices, when and to which card, before automatic payment is switched."""
+    with rows_of(request.account.id):
+        schedule, card = dunning.schedule(), method.default_of(request.account.id)
+        planned = dunning.planned(request.account.id)
+        label = method.label(card) if card else "your default card, once there is one"
+        days = ", ".join(map(str, schedule.days)) if schedule and schedule.is_on else ""
+        address = reverse("portal:by-itself")
+        context = {
+            "title": f"Review: switch automatic payment {'on' if to else 'off'}",
+            "crumb_url": address,
+            "crumb": "Automatic payment",
+            "sentences": _switched_on(planned, label, days) if to else _switched_off(planned),
+            "action_url": address,
+            "hidden": {"to": "on" if to else "off", "step": "confirm"},
+            "confirm": f"Switch it {'on' if to else 'off'}",
+            "danger": not to,
+            "back_url": address,
+        }
+        return render(request, "tollbook/portal/review.html", context)
+
+
+def _switched_on(planned: list[Planned], card: str, days: str) -> list[str]:
+    if not days:
+        return ["Invoices are not charged by themselves here, so nothing is charged. This holds as soon as they are."]
+    says = [
+        f"{formats.money(one.balance, one.currency)} of {one.number} is charged to {card} on {formats.day(one.on)}."
+        for one in planned[:MOST_PLANNED]
+    ]
+    if len(planned) > MOST_PLANNED:
+        says.append(f"{len(planned) - MOST_PLANNED} more open invoices are charged, each on its day.")
+    says.append("" if planned else "No invoice that is open now is charged by this.")
+    later = f"Every invoice from now on is charged in full to {card}, {days} days after its issue, until one try succeeds."
+    return [*filter(None, says), later, "You can switch it off at any time."]
+
+
+def _switched_off(planned: list[Planned]) -> list[str]:
+    waits = [f"{one.number}: {formats.money(one.balance, one.currency)}" for one in planned[:MOST_PLANNED]]
+    says = ["No invoice is charged by itself from the next moment on. What is being charged now is finished."]
+    return [*says, f"These wait for you to pay them: {'; '.join(waits)}."] if waits else says
 
 
 def _ways(request: PortalRequest) -> list[tuple[str, str]]:
@@ -233,6 +309,7 @@ def _told(request: PortalRequest, asked: PaymentIntent) -> dict[str, Any]:
         "way": method.label(card) if card else "Our payment provider's page",
         "is_open": state in OPEN_INTENTS,
         "waits_for_person": state == IntentState.ACTION_REQUIRED,
+        "may_give_up": state == IntentState.ACTION_REQUIRED and asked.given_up_at is None,
         "may_pay": request.rights[Area.PAYMENTS].write,
         "may_open": request.rights[Area.INVOICES].read,
     }
@@ -242,5 +319,6 @@ urls = [
     path("billing/invoices/<number:number>/pay/", pay, name="pay"),
     path("billing/payments/<uuid:id>/", receipt, name="payment"),
     path("billing/payments/<uuid:id>/confirm/", confirm, name="payment-confirm"),
+    path("billing/payments/<uuid:id>/give-up/", give_up, name="payment-give-up"),
     path("billing/collection/", by_itself, name="by-itself"),
 ]
