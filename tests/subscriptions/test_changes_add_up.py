@@ -153,3 +153,15 @@ def _is_settled(account: Account, plan: Plan, until: date) -> bool:
 
 def _with_changes(plan: Plan, known: list[Change]) -> Plan:
     return Plan(**{name: getattr(plan, name) for name in plan.__struct_fields__} | {"changes": known})
+
+
+def test_what_is_recorded_on_a_billing_day_leaves_that_days_invoice_as_it_may_have_been_issued() -> None:
+    day, next_day = date(2026, 3, 1), date(2026, 4, 1)
+    account = Account(id=UUID(int=1), anchor_on=BEGIN, currency="USD")
+    change = Change(uuid4(), "quantity", day, day, quantity=Decimal(3))
+    plan = Plan(
+        UUID(int=1), UUID(int=2), "Seats", "recurring", Decimal(1), Price("per_unit", Decimal(10)), BEGIN, None, BEGIN,
+        BEGIN, prorated=True, changes=[change],
+    )  # fmt: skip
+    due = {group.bill_on: [line.amount for line in group.charges] for group in of_book(account, Book([plan], []), next_day)}
+    assert (due[day], due[next_day]) == ([10], [-10, 30, 30])
