@@ -28,7 +28,7 @@ SHARED = {
 WRITE_ONLY = {"usage_event_rows"}  # the engine adds to it by COPY, which no table with policies takes; it reads usage_event
 UNREACHABLE = {
     "api_key", "number_series", "simulated_charge", "django_session", "account_emailaddress", "gateway_customer",
-    "gateway_event", "installation", "billing_run", "billing_part", "draft_invoice",
+    "gateway_event", "installation", "billing_run", "billing_part", "draft_invoice", "deferral",
 }  # fmt: skip
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
@@ -52,6 +52,7 @@ OVER_ACCOUNTS = {
     "installation_pkey": "one row for all",
     "refill_finished": "the worker looks for refills to tell about",
     "payment_intent_finished": "the worker looks for payments to tell about",
+    "deferral_next": "the worker looks for what is to be recognised",
     "invoice_issued": "the worker looks for invoices to tell about",
     "credit_note_issued": "the worker looks for credit notes to tell about",
     "component_price_pkey": "prices of components are shared by all accounts",

@@ -388,6 +388,24 @@ WHERE c.account_id = %(account_id)s AND c.outcome = 'succeeded' AND p.amount IS 
                   AND c.idempotency_key LIKE '%%' || n.id || '%%')
 ORDER BY c.reference LIMIT 1
 
+-- name: deferred_equals_what_is_left
+-- What the books say is deferred is what is left of every invoice's days to come.
+SELECT 'ledger account ' || coalesce(e.code, d.code), format('stands at %%s; what is left of deferrals sums to %%s', coalesce(e.total, 0), coalesce(d.total, 0))
+FROM (SELECT code, sum(amount) AS total FROM entry WHERE account_id = %(account_id)s AND code LIKE 'deferred:%%' GROUP BY code) e
+FULL JOIN (SELECT code, sum(total - credited - recognised) AS total FROM deferral WHERE account_id = %(account_id)s GROUP BY code) d ON d.code = e.code
+WHERE coalesce(e.total, 0) <> -coalesce(d.total, 0)
+ORDER BY 1 LIMIT 1
+
+-- name: deferrals_are_recognised_within_their_total
+-- A deferral never earns or gives back more than it was, and waits for a day while something is left of it.
+SELECT 'deferral of invoice ' || coalesce(i.number, d.invoice_id::text) || ' ' || d.code || ' ' || d.service_from,
+       format('total %%s, credited %%s, recognised %%s, next day %%s', d.total, d.credited, d.recognised, d.next_on)
+FROM deferral d LEFT JOIN invoice i ON i.account_id = d.account_id AND i.id = d.invoice_id
+WHERE d.account_id = %(account_id)s
+  AND (sign(d.total - d.credited - d.recognised) * sign(d.total) < 0 OR sign(d.credited) * sign(d.total) < 0
+       OR d.next_on IS NULL AND d.total <> d.credited + d.recognised)
+ORDER BY 1 LIMIT 1
+
 -- name: numbers_are_dense
 -- For the whole installation: each series counts 1, 2, 3 ... up to its counter, without a gap or a double.
 SELECT 'series ' || coalesce(n.seller || '/' || n.series, i.seller_code || '/' || i.series), format('counter at %%s; %%s invoices, %%s different numbers, from %%s to %%s',

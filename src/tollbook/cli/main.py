@@ -263,7 +263,7 @@ def archive(before: datetime, account: str | None, folder: Path | None, dry_run:
 DAY = click.DateTime(["%Y-%m-%d"])
 REPORT_OPTIONS = (
     click.option("--account", metavar="SLUG", help="Only this account (default: all)."),
-    click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to standard output."),
+    click.option("--to", "file", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."),
 )
 
 

@@ -450,3 +450,39 @@ class DraftInvoice(models.Model):
                 fields=["account_id", "drafted_at"], condition=models.Q(state="open"), name="draft_invoice_open"
             ),
         ]
+
+
+class Deferral(models.Model):
+    """What an invoice credited to one deferred account of the books for one stretch of days, and how far it is earned.
+
+    `total` is what it was at issue, `credited` what credit notes took off it, `recognised` what was earned of it. What is
+    left, spread over `from_on` to `service_until`, begins where `settled` had been recognised. `next_on` is the next day to
+    be recognised; None when nothing is left. Changed only under its row lock.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "invoice_id", "code", "service_from", "service_until")
+    account_id = models.UUIDField()
+    invoice_id = models.UUIDField()
+    code = models.CharField(max_length=80)
+    service_from = models.DateField()
+    service_until = models.DateField()
+    currency = models.CharField(max_length=3)
+    total = models.DecimalField(**MONEY)
+    credited = models.DecimalField(**MONEY)
+    settled = models.DecimalField(**MONEY)
+    recognised = models.DecimalField(**MONEY)
+    from_on = models.DateField()
+    next_on = models.DateField(null=True)
+
+    class Meta:
+        db_table = "deferral"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(service_until__gte=models.F("service_from")), name="deferral_days_in_order"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_on", "account_id"], condition=models.Q(next_on__isnull=False), name="deferral_next"
+            ),
+        ]

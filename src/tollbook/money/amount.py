@@ -15,8 +15,8 @@ LARGEST = Decimal("99999999999999.999999")
 # Commas only between thousands: a decimal comma would otherwise turn 12,50 into 1250.
 _WRITTEN = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?|[+-]?\.\d+", re.ASCII)
 
-# ISO 4217 minor units that differ from two.
-_MINOR_UNITS = {"JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "ISK": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
+MINOR_PLACES = {"JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "ISK": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
+"""Decimal places of ISO 4217 minor units that differ from two."""
 
 
 def to_micro(value: Decimal) -> Decimal:
@@ -26,7 +26,7 @@ def to_micro(value: Decimal) -> Decimal:
 
 def minor_unit(currency: str) -> Decimal:
     """The smallest amount an invoice or a card charge can have: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
-    return Decimal(1).scaleb(-_MINOR_UNITS.get(currency, 2))
+    return Decimal(1).scaleb(-MINOR_PLACES.get(currency, 2))
 
 
 def to_minor(value: Decimal, currency: str) -> Decimal:

@@ -6,6 +6,7 @@ from threading import Event
 
 from tollbook.accounts.remember import forget_old
 from tollbook.alerts import deliver, notify
+from tollbook.invoicing.deferral import recognise_due
 from tollbook.invoicing.run import bill
 from tollbook.payments import collect, inbox, method, reconcile, refund
 from tollbook.refills.run import run_due
@@ -35,6 +36,11 @@ def expire_holds(stop: Event) -> int:
 def bill_periods(stop: Event) -> int:
     """Invoice what has become due."""
     return len(bill(stop=stop).issued)
+
+
+def recognise(stop: Event) -> int:
+    """Revenue that a day earns, as the day begins."""
+    return recognise_due(stop)
 
 
 def move_payments(stop: Event) -> int:
@@ -86,6 +92,7 @@ JOBS = (
     Job("alerts", 3, notify.look),
     Job("deliveries", 2, deliver.send_due),
     Job("billing", 15 * 60, bill_periods),
+    Job("recognition", 5 * 60, recognise),
     Job("reconcile", 60 * 60, catch_up),
     Job("answers", 60 * 60, forget_answers),
     Job("removed cards", 60, forget_cards),
