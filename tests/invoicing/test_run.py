@@ -48,7 +48,7 @@ def test_a_period_is_invoiced_on_its_first_day(account: Account) -> None:
     [invoice] = Invoice.objects.all()
     assert (invoice.period_start_on, invoice.period_end_on) == (date(2026, 9, 3), date(2026, 10, 2))
     assert (invoice.issued_on, invoice.cause) == (date(2026, 9, 3), "period:2026-09-03")
-    assert sums(account.id) == {"receivable": 60, "revenue:recurring": -60}
+    assert sums(account.id) == {"receivable": 60, "deferred:recurring": -60}
 
 
 def test_a_second_run_issues_nothing(account: Account) -> None:

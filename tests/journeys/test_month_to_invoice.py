@@ -49,7 +49,7 @@ def test_a_month_becomes_an_invoice_that_is_paid_and_downloaded(db, client: Clie
     assert (invoice.number, invoice.total) == ("INV-000001", Decimal("2660.00"))
     assert sums(account.id) == {
         "receivable": Decimal(2660),
-        "revenue:recurring": Decimal(-1160),
+        "deferred:recurring": Decimal(-1160),
         "revenue:setup": Decimal(-1500),
     }
 

@@ -388,6 +388,19 @@ WHERE c.account_id = %(account_id)s AND c.outcome = 'succeeded' AND p.amount IS 
                   AND c.idempotency_key LIKE '%%' || n.id || '%%')
 ORDER BY c.reference LIMIT 1
 
+-- name: lines_of_days_are_deferred
+-- Lines of revenue with service days are what their invoice's deferrals were at issue, account by account and stretch by stretch.
+SELECT 'invoice ' || coalesce(i.number, coalesce(l.invoice_id, d.invoice_id)::text), format('lines for %%s to %%s come to %%s on %%s, deferred was %%s',
+       coalesce(l.service_from, d.service_from), coalesce(l.service_until, d.service_until), coalesce(l.total, 0), coalesce(l.code, d.code), coalesce(d.total, 0))
+FROM (SELECT invoice_id, 'deferred:' || substr(revenue_code, 9) AS code, service_from, service_until, sum(amount) AS total
+      FROM invoice_line WHERE account_id = %(account_id)s AND service_from IS NOT NULL AND revenue_code LIKE 'revenue:%%'
+      GROUP BY 1, 2, 3, 4) l
+FULL JOIN (SELECT * FROM deferral WHERE account_id = %(account_id)s) d
+       ON d.invoice_id = l.invoice_id AND d.code = l.code AND d.service_from = l.service_from AND d.service_until = l.service_until
+LEFT JOIN invoice i ON i.account_id = %(account_id)s AND i.id = coalesce(l.invoice_id, d.invoice_id)
+WHERE coalesce(l.total, 0) <> coalesce(d.total, 0)
+ORDER BY 1 LIMIT 1
+
 -- name: deferred_equals_what_is_left
 -- What the books say is deferred is what is left of every invoice's days to come.
 SELECT 'ledger account ' || coalesce(e.code, d.code), format('stands at %%s; what is left of deferrals sums to %%s', coalesce(e.total, 0), coalesce(d.total, 0))

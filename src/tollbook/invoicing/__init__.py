@@ -3,6 +3,7 @@
 tables       number series, invoices, lines, open balances, settlements, the documents' bytes
 seller       who issues: the operator's name, address, tax id, from the settings
 issue        draw the next number, copy what is printed, post to the ledger: one transaction
+deferral     revenue of days to come: deferred at issue, earned day by day, taken back by credit notes
 settle       apply a payment to an invoice
 status       Paid, Posted, Unpaid, Overdue: derived by one table of rules, in Python and in SQL
 history      what Invoice History shows: filters, sorting, pages, totals

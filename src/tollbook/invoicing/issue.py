@@ -8,7 +8,7 @@ don't mention it. One below zero is not: that would be a credit note.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from django.db import IntegrityError
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid
+from tollbook.invoicing import deferral
 from tollbook.invoicing.seller import Seller, buyer, sellers
 from tollbook.invoicing.tables import Invoice, InvoiceKind
 from tollbook.invoicing.tax import NOT_TAXED, Buyer, Source, Sums, Treatment, buyer_of, rules, sums
@@ -155,7 +156,8 @@ def issue(account: Account, draft: Draft) -> Invoice:
 
     Transaction: the caller's, required. Locks: the number series' row, until the transaction ends, and everybody who
     issues waits for it: lock and post everything else before this call (wallets first, then numbers), and commit soon.
-    Posts Dr receivable, Cr each line's account and tax; for a refill nothing, because `wallets.credit.fund` posts it.
+    Posts Dr receivable, Cr each line's account (deferred when it has service days) and tax; for a refill nothing, because
+    `wallets.credit.fund` posts it.
     Raises AlreadyIssued (roll back) and Invalid for lines that can't be printed.
     """
     [made] = issue_all([(account, draft)])
@@ -181,6 +183,7 @@ def issue_all(papers: Sequence[tuple[Account, Draft]], source: Source | None = N
     _refuse_known(rows)
     if postings:
         post_all(postings)
+    deferral.begin(_deferred(rows, lines))
     try:
         execute(SQL["insert_lines"], {"lines": as_json(lines)})
         _number(rows)
@@ -223,11 +226,6 @@ def draw(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
         values = {"seller_code": seller_code, "series": series, "count": count}
         first[seller_code, series] = _one(execute(SQL["draw_numbers"], values)) - count + 1
     return first
-
-
-def posted_to(revenue_code: str, service_from: date | None) -> str:
-    """The account of the books that a line is credited to when it is issued, and that a credit note takes it back from."""
-    return revenue_code
 
 
 def _treatment(
@@ -305,7 +303,7 @@ def _postings(account: Account, row: _Row, draft: Draft, summed: Sums) -> list[P
         return []
     credits: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for line, share in zip(draft.lines, summed.shares, strict=True):
-        credits[posted_to(line.revenue_code, line.service_from)] += share.net
+        credits[deferral.posted_to(line.revenue_code, line.service_from)] += share.net
     credits[TAX] += summed.tax
     sides = [Side("receivable", row.total), *(Side(code, -amount) for code, amount in sorted(credits.items()))]
     moving = [side for side in sides if side.amount]
@@ -314,6 +312,17 @@ def _postings(account: Account, row: _Row, draft: Draft, summed: Sums) -> list[P
     description = f"{InvoiceKind(draft.kind).label} invoice of {draft.issued_on:%d %b %Y}"
     movement = Movement(new_id(), "invoice", str(row.id), moving, description, draft.actor)
     return [Posting(account.id, account.currency, movement)]
+
+
+def _deferred(rows: Sequence[_Row], lines: Sequence[_Line]) -> Iterator[deferral.Deferred]:
+    currencies = {row.id: row.currency for row in rows}
+    for line in lines:
+        code = deferral.posted_to(line.revenue_code, line.service_from)
+        if code != line.revenue_code and line.service_from and line.service_until:
+            yield deferral.Deferred(
+                line.account_id, line.invoice_id, code, currencies[line.invoice_id], line.service_from, line.service_until,
+                line.amount,
+            )  # fmt: skip
 
 
 def _refuse_known(rows: Sequence[_Row]) -> None:

@@ -1,7 +1,7 @@
 """The aging report: what customers owed at the end of a day, by how many days it was past due.
 
-Found from documents (totals less settlements), and compared with the receivable of the books at the same instant, which is
-found from entries. The two agree, or `Aging.differences` says where they don't.
+Found from documents (totals less what was paid, credited and written off), and compared with the receivable of the books
+at the same instant, which is found from entries. The two agree, or `Aging.differences` says where they don't.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,9 +1,11 @@
 -- name: open
--- What was open on invoices at an instant: what is open now and what was settled since, of those issued before. Two small indexed sets, not every invoice that ever was.
+-- What was open on invoices at an instant: what is open now and what was settled, credited or written off since, of those issued before. Two small sets, not every invoice that ever was.
 WITH since AS (
     SELECT account_id, invoice_id, sum(amount) AS amount
-    FROM settlement
-    WHERE settled_at >= %(ends_at)s AND (%(account_id)s::uuid IS NULL OR account_id = %(account_id)s::uuid)
+    FROM (SELECT account_id, invoice_id, amount FROM settlement WHERE settled_at >= %(ends_at)s
+          UNION ALL
+          SELECT account_id, invoice_id, amount FROM reduction WHERE reduced_at >= %(ends_at)s) AS taken
+    WHERE %(account_id)s::uuid IS NULL OR account_id = %(account_id)s::uuid
     GROUP BY 1, 2
 ), candidates AS (
     SELECT account_id, invoice_id FROM open_balance

@@ -21,7 +21,7 @@ STATEMENTS = [
 class Migration(migrations.Migration):
     """One new table. Invoices issued before have no service days: their revenue was earned at once, and stays so."""
 
-    dependencies = [("tollbook", "0026_shared_runs")]
+    dependencies = [("tollbook", "0027_subscription_changes")]
     operations = [
         migrations.CreateModel(
             name="Deferral",
