@@ -254,15 +254,70 @@ WHERE i.account_id = %(account_id)s
 ORDER BY i.number LIMIT 1
 
 -- name: open_balances_equal_settlements
--- What is open on an invoice is its total less what was settled.
-SELECT 'invoice ' || i.number, format('open %%s; total %%s less settled %%s', o.balance, i.total, coalesce(sum(s.amount), 0))
+-- What is open on an invoice is its total less what was paid, credited and written off.
+SELECT 'invoice ' || i.number, format('open %%s; total %%s less settled %%s and reduced by %%s', o.balance, i.total, s.total, r.total)
 FROM invoice i
 LEFT JOIN open_balance o ON o.account_id = i.account_id AND o.invoice_id = i.id
-LEFT JOIN settlement s ON s.account_id = i.account_id AND s.invoice_id = i.id
-WHERE i.account_id = %(account_id)s
-GROUP BY i.id, i.number, i.total, o.balance
-HAVING o.balance IS DISTINCT FROM i.total - coalesce(sum(s.amount), 0)
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM settlement WHERE account_id = i.account_id AND invoice_id = i.id) s
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM reduction WHERE account_id = i.account_id AND invoice_id = i.id) r
+WHERE i.account_id = %(account_id)s AND o.balance IS DISTINCT FROM i.total - s.total - r.total
 ORDER BY i.number LIMIT 1
+
+-- name: documents_are_in_the_books
+-- Each invoice (but those of refills, which their credit posts) and credit note is in the books once, with its total and its tax.
+SELECT d.name, format('total %%s, tax %%s; the books say %%s and %%s', d.total, d.tax, coalesce(e.total, 0), coalesce(e.tax, 0))
+FROM (SELECT 'invoice ' || number AS name, 'invoice' AS kind, id, total, tax FROM invoice
+      WHERE account_id = %(account_id)s AND kind <> 'refill'
+      UNION ALL
+      SELECT 'credit note ' || number, 'credit_note', id, -total, -tax FROM credit_note WHERE account_id = %(account_id)s) d
+LEFT JOIN transfer t ON t.account_id = %(account_id)s AND t.kind = d.kind AND t.reference = d.id::text
+CROSS JOIN LATERAL (SELECT sum(amount) FILTER (WHERE code = 'receivable') AS total, -sum(amount) FILTER (WHERE code = 'tax') AS tax
+                    FROM entry WHERE account_id = %(account_id)s AND transfer_id = t.id) e
+WHERE coalesce(e.total, 0) <> d.total OR coalesce(e.tax, 0) <> d.tax
+ORDER BY d.name LIMIT 1
+
+-- name: credit_note_lines_equal_their_total
+-- The printed lines of a credit note sum to its subtotal and tax, and these to its total.
+SELECT 'credit note ' || c.number, format('lines %%s and their tax %%s; subtotal %%s, tax %%s, total %%s', coalesce(sum(l.amount), 0),
+       coalesce(sum(l.tax), 0), c.subtotal, c.tax, c.total)
+FROM credit_note c LEFT JOIN credit_note_line l ON l.account_id = c.account_id AND l.credit_note_id = c.id
+WHERE c.account_id = %(account_id)s
+GROUP BY c.id, c.number, c.subtotal, c.tax, c.total
+HAVING coalesce(sum(l.amount), 0) <> c.subtotal OR coalesce(sum(l.tax), 0) <> c.tax OR c.subtotal + c.tax <> c.total
+ORDER BY c.number LIMIT 1
+
+-- name: no_more_is_credited_than_was_billed
+-- Of each line no more is credited than it came to, nor of its tax, with its rate, and to the account of the books that it was billed to.
+SELECT 'line ' || c.invoice_position || ' of invoice ' || coalesce(i.number, c.invoice_id::text),
+       format('billed %%s and tax %%s at %%s; credited %%s and %%s at %%s', l.amount, l.tax, l.tax_rate, c.net, c.tax, c.rate)
+FROM (SELECT invoice_id, invoice_position, sum(amount) AS net, sum(tax) AS tax, max(tax_rate) AS rate, min(tax_rate) AS lowest,
+             min(revenue_code) AS code, max(revenue_code) AS other
+      FROM credit_note_line WHERE account_id = %(account_id)s GROUP BY 1, 2) c
+LEFT JOIN invoice i ON i.account_id = %(account_id)s AND i.id = c.invoice_id
+LEFT JOIN invoice_line l ON l.account_id = %(account_id)s AND l.invoice_id = c.invoice_id AND l.position = c.invoice_position
+WHERE l.position IS NULL OR c.rate <> l.tax_rate OR c.lowest <> l.tax_rate OR c.code <> l.revenue_code OR c.other <> l.revenue_code
+   OR c.net NOT BETWEEN least(l.amount, 0) AND greatest(l.amount, 0) OR c.tax NOT BETWEEN least(l.tax, 0) AND greatest(l.tax, 0)
+ORDER BY 1 LIMIT 1
+
+-- name: credit_notes_reduce_their_invoices
+-- Each credit note took its total off the invoice it names, once, and nothing else was taken off as credited.
+SELECT CASE WHEN c.id IS NULL THEN 'reduction ' || r.id ELSE 'credit note ' || c.number END,
+       format('credits %%s of invoice %%s; took off %%s of %%s', c.total, c.invoice_id, r.amount, r.invoice_id)
+FROM (SELECT * FROM credit_note WHERE account_id = %(account_id)s) c
+FULL JOIN (SELECT * FROM reduction WHERE account_id = %(account_id)s AND kind = 'credit_note') r ON r.credit_note_id = c.id
+LEFT JOIN invoice i ON i.account_id = %(account_id)s AND i.id = c.invoice_id
+WHERE (c.total, c.invoice_id, c.invoice_number) IS DISTINCT FROM (r.amount, r.invoice_id, i.number)
+ORDER BY 1 LIMIT 1
+
+-- name: write_offs_are_in_the_books
+-- What the books say is bad debt is what was written off and not taken back, and no invoice has less than nothing written off.
+SELECT coalesce('invoice ' || i.number, 'ledger account bad_debt'), format('written off %%s; the books say %%s in all', w.total, b.total)
+FROM (SELECT coalesce(sum(amount), 0) AS total FROM entry WHERE account_id = %(account_id)s AND code = 'bad_debt') b
+CROSS JOIN (SELECT invoice_id, sum(amount) AS total FROM reduction WHERE account_id = %(account_id)s AND kind = 'write_off'
+            GROUP BY ROLLUP (invoice_id)) w
+LEFT JOIN invoice i ON i.account_id = %(account_id)s AND i.id = w.invoice_id
+WHERE w.invoice_id IS NULL AND coalesce(w.total, 0) <> b.total OR w.invoice_id IS NOT NULL AND w.total < 0
+ORDER BY 1 LIMIT 1
 
 -- name: open_balances_copy_their_invoices
 -- What an open balance repeats for Invoice History's sake is what the invoice says.
@@ -420,11 +475,16 @@ WHERE d.account_id = %(account_id)s
 ORDER BY 1 LIMIT 1
 
 -- name: numbers_are_dense
--- For the whole installation: each series counts 1, 2, 3 ... up to its counter, without a gap or a double.
-SELECT 'series ' || coalesce(n.seller || '/' || n.series, i.seller_code || '/' || i.series), format('counter at %%s; %%s invoices, %%s different numbers, from %%s to %%s',
-       n.last_number, count(i.sequence), count(DISTINCT i.sequence), min(i.sequence), max(i.sequence))
-FROM number_series n FULL JOIN invoice i ON i.seller_code = n.seller AND i.series = n.series
+-- For the whole installation: each series counts 1, 2, 3 ... up to its counter, without a gap or a double, and each number is written as it counts.
+SELECT 'series ' || coalesce(n.seller || '/' || n.series, i.seller_code || '/' || i.series), format('counter at %%s; %%s documents, %%s different numbers, from %%s to %%s; written otherwise: %%s',
+       n.last_number, count(i.sequence), count(DISTINCT i.sequence), min(i.sequence), max(i.sequence),
+       coalesce(min(i.number) FILTER (WHERE i.odd), 'none'))
+FROM number_series n
+FULL JOIN (SELECT seller_code, series, sequence, number, number <> series || '-' || lpad(sequence::text, greatest(6, length(sequence::text)), '0') AS odd
+           FROM (SELECT seller_code, series, sequence, number FROM invoice
+                 UNION ALL SELECT seller_code, series, sequence, number FROM credit_note) d) i
+  ON i.seller_code = n.seller AND i.series = n.series
 GROUP BY n.seller, n.series, n.last_number, i.seller_code, i.series
 HAVING n.last_number IS NULL OR count(i.sequence) <> n.last_number OR count(DISTINCT i.sequence) <> n.last_number
-    OR coalesce(min(i.sequence), 1) <> 1 OR coalesce(max(i.sequence), 0) <> n.last_number
+    OR coalesce(min(i.sequence), 1) <> 1 OR coalesce(max(i.sequence), 0) <> n.last_number OR bool_or(i.odd)
 ORDER BY 1 LIMIT 1

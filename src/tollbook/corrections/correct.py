@@ -1,0 +1,160 @@
+"""Correct an invoice as staff ask for it: one transaction for the credit note and the money it frees.
+
+What is credited comes off what is owed. What of it was paid is taken back from the invoice first, the newest payment first,
+and becomes credit of the account, out of the payment it came with; then, when that is wanted, it is given back from there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from uuid import UUID, uuid5
+
+from tollbook.accounts.account import today_in
+from tollbook.accounts.audit import Actor, note
+from tollbook.accounts.tables import Account
+from tollbook.errors import NotFound, Refused
+from tollbook.invoicing import credit_note, write_off
+from tollbook.invoicing.settle import lock_settlements, take_back
+from tollbook.invoicing.tables import CreditNote, Invoice, Reduction, Settlement
+from tollbook.money.amount import ZERO
+from tollbook.payments import credit, refund
+from tollbook.payments.refund import Back
+from tollbook.payments.tables import Payment, RefundSource
+from tollbook.postgres.ids import new_id
+from tollbook.postgres.retry import in_transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A credit note as asked for: of all that is left, or of `nets` (without tax) by position of the line.
+
+    `gives_back` asks for what was paid of it to be refunded; else it stays credit of the account. `id` is made by whoever
+    asks, before, so that asking twice credits once.
+    """
+
+    reason: str
+    nets: Mapping[int, Decimal] | None = None
+    gives_back: bool = False
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a credit note would do: its sums, what comes off what is owed, what is freed of payments. Invoice's currency."""
+
+    subtotal: Decimal
+    tax: Decimal
+    total: Decimal
+    off_what_is_owed: Decimal
+    freed: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """The credit note; what became credit of the account, by payment; what is on its way back; why the rest is not."""
+
+    note: CreditNote
+    freed: Mapping[UUID, Decimal] = field(default_factory=dict)
+    given_back: Decimal = ZERO
+    kept_because: str = ""
+
+
+def preview(account: Account, number: str, wanted: Wanted) -> Preview:
+    """What the correction would do now. Reads only. Raises as `correct`."""
+    invoice = _invoice(account, number)
+    planned = credit_note.planned(invoice, wanted.reason or "?", today_in(account), "", wanted.nets)
+    owed = credit_note.open_of(invoice)
+    tax = sum((one.tax for one in planned.taken), ZERO)
+    off = min(owed, planned.total)
+    return Preview(planned.total - tax, tax, planned.total, off, planned.total - off)
+
+
+def correct(account: Account, number: str, wanted: Wanted, actor: Actor) -> Corrected:
+    """Issue the credit note; free, and when wanted give back, what was paid of it. Safe to repeat with the same `wanted.id`.
+
+    Own transactions; as engine. Locks the account's row, then the series of credit notes. Raises NotFound, Invalid (nothing,
+    too much, no reason), NothingLeft. A refund that can't be made leaves the money as credit and says why.
+    """
+    note_, freed = in_transaction(partial(_correct, account, number, wanted, actor))
+    if not wanted.gives_back or not freed:
+        return Corrected(note_, freed)
+    back, why = ZERO, ""
+    for payment_id, amount in freed.items():
+        try:
+            asked = Back(payment_id, amount, RefundSource.CREDIT, f"{note_.number}: {note_.reason}"[:300])
+            back += refund.ask(account, asked, actor, uuid5(note_.id, str(payment_id))).amount
+        except Refused as error:
+            why = error.message
+    return Corrected(note_, freed, back, why)
+
+
+def give_up(account: Account, number: str, reason: str, actor: Actor) -> Reduction:
+    """Write off what is owed on an invoice. Own transaction; as engine. Raises NotFound, Invalid, Conflict."""
+    return in_transaction(partial(_write_off, account, number, reason, actor, True))
+
+
+def expect_again(account: Account, number: str, reason: str, actor: Actor) -> Reduction:
+    """Take a write-off back. The same."""
+    return in_transaction(partial(_write_off, account, number, reason, actor, False))
+
+
+def _correct(account: Account, number: str, wanted: Wanted, actor: Actor) -> tuple[CreditNote, dict[UUID, Decimal]]:
+    lock_settlements(account.id)
+    invoice = _invoice(account, number)
+    known = CreditNote.objects.filter(account_id=account.id, id=wanted.id).first()
+    if known is not None:
+        return known, _freed_before(account.id, invoice.id, known.id)
+    planned = credit_note.planned(invoice, wanted.reason, today_in(account), actor.name, wanted.nets)
+    freed = _free(account, invoice, planned.total - credit_note.open_of(invoice), wanted.id)
+    made = credit_note.credit(account, invoice, planned, wanted.id)
+    after = {"credit_note": made.number, "total": str(made.total)}
+    note(account.id, actor, "invoice.credit", f"invoice/{invoice.number}", after=after, reason=made.reason)
+    return made, freed
+
+
+def _free(account: Account, invoice: Invoice, amount: Decimal, note_id: UUID) -> dict[UUID, Decimal]:
+    """Take `amount` of what was paid for an invoice back from it, into credit; by payment, the newest first."""
+    freed: dict[UUID, Decimal] = {}
+    for payment, settled in _paid(account.id, invoice.id) if amount > 0 else []:
+        part = min(settled, amount)
+        if part <= 0:
+            continue
+        clearing = f"clearing:{payment.gateway}"
+        take_back(account.id, invoice.id, payment.id, part, _cause(note_id), clearing)
+        credit.park(payment, part, f"{_cause(note_id)}:{payment.id}", clearing)
+        freed[payment.id] = part
+        amount -= part
+    return freed
+
+
+def _paid(account_id: UUID, invoice_id: UUID) -> list[tuple[Payment, Decimal]]:
+    sums: dict[UUID, Decimal] = {}
+    for one in Settlement.objects.filter(account_id=account_id, invoice_id=invoice_id):
+        sums[one.payment_id] = sums.get(one.payment_id, ZERO) + one.amount
+    payments = Payment.objects.filter(account_id=account_id, id__in=sums).order_by("-received_at", "-id")
+    return [(payment, sums[payment.id]) for payment in payments]
+
+
+def _freed_before(account_id: UUID, invoice_id: UUID, note_id: UUID) -> dict[UUID, Decimal]:
+    mine = Settlement.objects.filter(account_id=account_id, invoice_id=invoice_id, cause=_cause(note_id))
+    return {one.payment_id: -one.amount for one in mine}
+
+
+def _cause(note_id: UUID) -> str:
+    return f"credit_note:{note_id}"
+
+
+def _write_off(account: Account, number: str, reason: str, actor: Actor, off: bool) -> Reduction:
+    invoice = _invoice(account, number)
+    made = (write_off.write_off if off else write_off.take_back)(account, invoice, reason, actor.name)
+    action = "invoice.write_off" if off else "invoice.expect_again"
+    note(account.id, actor, action, f"invoice/{number}", after={"amount": str(made.amount)}, reason=made.reason)
+    return made
+
+
+def _invoice(account: Account, number: str) -> Invoice:
+    invoice = Invoice.objects.filter(account_id=account.id, number=number).first()
+    if invoice is None:
+        raise NotFound(f"There is no invoice {number}.")
+    return invoice

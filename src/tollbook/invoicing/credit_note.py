@@ -1,0 +1,284 @@
+"""Correct an issued invoice: by a credit note, in whole or in part, line by line, and in no other way.
+
+A credit note takes back what its lines say, with the tax that they bore at the rate they bore it, and never more of a line
+than is left of it. Its total comes off what is owed on the invoice. What of that was paid already must have been taken
+back from the invoice first (`corrections.correct` does, and makes it credit of the account).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Sum
+
+from tollbook.accounts.tables import Account
+from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.invoicing.issue import TAX, draw, number_of, posted_to
+from tollbook.invoicing.seller import sellers
+from tollbook.invoicing.settle import lock_settlements
+from tollbook.invoicing.tables import (
+    CreditNote,
+    CreditNoteLine,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    OpenBalance,
+    Reduction,
+    ReductionKind,
+)
+from tollbook.invoicing.tax import credited
+from tollbook.ledger.post import Movement, Side, post
+from tollbook.money.amount import ZERO, to_minor
+from tollbook.postgres import wake
+from tollbook.postgres.ids import new_id
+from tollbook.postgres.named import load
+
+SQL = load(__file__)
+
+
+_COPIED = (
+    "description", "revenue_code", "tax_code", "tax_category", "tax_rate", "tax_label", "service_from", "service_until",
+)  # fmt: skip
+
+
+class NothingLeft(Conflict):
+    """The invoice is credited in whole already."""
+
+    code = "nothing_left"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A line of an invoice and what of it was not credited yet: `net`, and the `tax` on that."""
+
+    line: InvoiceLine
+    net: Decimal
+    tax: Decimal
+
+    @property
+    def gross(self) -> Decimal:
+        """What crediting the rest of the line comes to."""
+        return self.net + self.tax
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is credited of one line: with the line's sign, in the document's currency and minor unit."""
+
+    line: InvoiceLine
+    net: Decimal
+    tax: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A credit note to be: what it takes of which lines, and why. `issued_on` is the account's local day."""
+
+    taken: Sequence[Taken]
+    reason: str
+    issued_on: date
+    actor: str = ""
+
+    @property
+    def total(self) -> Decimal:
+        """What comes off the invoice."""
+        return sum((one.net + one.tax for one in self.taken), ZERO)
+
+
+def left(invoice: Invoice) -> list[Left]:
+    """What is left of each line of an invoice, by position. Reads only."""
+    mine = {"account_id": invoice.account_id, "invoice_id": invoice.id}
+    sums = CreditNoteLine.objects.filter(**mine).values_list("invoice_position").annotate(net=Sum("amount"), t=Sum("tax"))
+    gone = {position: (net, tax) for position, net, tax in sums}
+    lines = InvoiceLine.objects.filter(**mine).order_by("position")
+    return [_left(line, *gone.get(line.position, (ZERO, ZERO))) for line in lines]
+
+
+def planned(
+    invoice: Invoice, reason: str, issued_on: date, actor: str, nets: Mapping[int, Decimal] | None = None
+) -> Correction:
+    """What a credit note would take: all that is left, or `nets` (without tax, above zero) of the lines of these positions.
+
+    Raises Invalid (nothing, too much, too fine, no reason), NothingLeft.
+    """
+    if not reason.strip():
+        raise Invalid("Say why: the reason is printed on the credit note.", field="reason")
+    if invoice.kind == InvoiceKind.REFILL:
+        raise Invalid("Bought credit goes back out of its wallet: give its payment back instead.", field="invoice")
+    rest = left(invoice)
+    most = sum((one.gross for one in rest), ZERO)
+    if most <= 0:
+        raise NothingLeft(f"All of {invoice.number} is credited already.")
+    taken = [_taken(invoice, one, one.net if nets is None else _signed(one, nets)) for one in rest]
+    made = Correction([one for one in taken if one.net or one.tax], reason.strip()[:300], issued_on, actor)
+    if made.total <= 0:
+        raise Invalid("A credit note takes more than nothing off its invoice.", field="lines")
+    if made.total > most:
+        raise Invalid(f"{most} is left of {invoice.number}; {made.total} is more.", field="lines")
+    return made
+
+
+def credit(account: Account, invoice: Invoice, correction: Correction, id: UUID | None = None) -> CreditNote:
+    """Issue the credit note and take its total off what is owed on the invoice.
+
+    Transaction: the caller's, required, in which it planned the correction behind `lock_settlements`. Locks: the account's
+    row, the open balance, then the series of credit notes until the transaction ends. Posts Dr what the lines were credited
+    to and tax, Cr receivable. Raises Conflict when less is owed than is credited.
+    """
+    lock_settlements(account.id)
+    seller = sellers([invoice.seller_code])[invoice.seller_code]
+    note_id, total = id or new_id(), correction.total
+    _post(account, note_id, invoice, correction)
+    reduce(invoice, total, ReductionKind.CREDIT_NOTE)
+    series = seller.credit_series_of(correction.issued_on)
+    sequence = draw({(seller.code, series): 1})[seller.code, series]
+    note = CreditNote.objects.create(
+        account_id=account.id,
+        id=note_id,
+        number=number_of(series, sequence),
+        seller_code=seller.code,
+        series=series,
+        sequence=sequence,
+        invoice_id=invoice.id,
+        invoice_number=invoice.number,
+        invoice_issued_on=invoice.issued_on,
+        currency=invoice.currency,
+        subtotal=sum((one.net for one in correction.taken), ZERO),
+        tax=sum((one.tax for one in correction.taken), ZERO),
+        total=total,
+        issued_on=correction.issued_on,
+        issued_at=_now(),
+        reason=correction.reason,
+        seller=seller.printed,
+        buyer=invoice.buyer,
+        po_number=invoice.po_number,
+        tax_note=invoice.tax_note,
+        recipients=account.recipients,
+        issued_by=correction.actor,
+    )
+    CreditNoteLine.objects.bulk_create(_line(note, one, position) for position, one in enumerate(correction.taken, 1))
+    record(invoice, ReductionKind.CREDIT_NOTE, total, correction.reason, correction.actor, note.id)
+    wake.tell(account.id)
+    return note
+
+
+def reduce(invoice: Invoice, amount: Decimal, kind: ReductionKind) -> None:
+    """Take `amount` off what is owed on an invoice (below zero: put it back). Raises Conflict when less is owed."""
+    values = {"account_id": invoice.account_id, "invoice_id": invoice.id, "amount": amount}
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["reduce"], values)
+        if cursor.rowcount != 1:
+            raise Conflict(f"{invoice.number}: less is owed than the {kind.label.lower()} of {amount} would take off.")
+
+
+def record(
+    invoice: Invoice, kind: ReductionKind, amount: Decimal, reason: str, actor: str, note_id: UUID | None = None
+) -> Reduction:
+    """Say for ever what was taken off an invoice, and why."""
+    return Reduction.objects.create(
+        account_id=invoice.account_id,
+        id=new_id(),
+        invoice_id=invoice.id,
+        kind=kind,
+        amount=amount,
+        credit_note_id=note_id,
+        reason=reason,
+        reduced_by=actor,
+        reduced_at=_now(),
+    )
+
+
+def find(account_id: UUID, number: str) -> CreditNote:
+    """The account's credit note of this number. Raises NotFound, for another account's too."""
+    found = CreditNote.objects.filter(account_id=account_id, number=number).first()
+    if found is None:
+        raise NotFound(f"There is no credit note {number}.")
+    return found
+
+
+def of_invoice(account_id: UUID, invoice_id: UUID) -> list[CreditNote]:
+    """The credit notes of an invoice, the oldest first."""
+    mine = CreditNote.objects.filter(account_id=account_id, invoice_id=invoice_id)
+    return list(mine.order_by("issued_on", "sequence"))
+
+
+def of_account(account_id: UUID, limit: int = 500) -> list[CreditNote]:
+    """An account's credit notes, the newest first."""
+    return list(CreditNote.objects.filter(account_id=account_id).order_by("-issued_on", "-sequence")[:limit])
+
+
+def lines_of(note: CreditNote) -> list[CreditNoteLine]:
+    """The printed lines of a credit note."""
+    mine = CreditNoteLine.objects.filter(account_id=note.account_id, credit_note_id=note.id)
+    return list(mine.order_by("position"))
+
+
+def open_of(invoice: Invoice) -> Decimal:
+    """What is owed on the invoice now."""
+    return OpenBalance.objects.get(account_id=invoice.account_id, invoice_id=invoice.id).balance
+
+
+def _left(line: InvoiceLine, net: Decimal, tax: Decimal) -> Left:
+    return Left(line, line.amount - net, line.tax - tax)
+
+
+def _signed(one: Left, nets: Mapping[int, Decimal]) -> Decimal:
+    """What is asked for of a line, with the line's sign: a discount is taken back by what it took off."""
+    asked = nets.get(one.line.position, ZERO)
+    if not asked.is_finite() or asked < 0:
+        raise Invalid("An amount to be credited is not below zero.", field="lines")
+    return -asked if one.line.amount < 0 else asked
+
+
+def _taken(invoice: Invoice, one: Left, net: Decimal) -> Taken:
+    line = one.line
+    if to_minor(net, invoice.currency) != net:
+        raise Invalid(f"{net} is finer than {invoice.currency} can be paid.", field="lines")
+    if abs(net) > abs(one.net):
+        raise Invalid(f"“{line.description}”: {abs(one.net)} is left to credit; {abs(net)} is more.", field="lines")
+    if not net:
+        return Taken(line, ZERO, one.tax if not one.net else ZERO)
+    return Taken(line, net, credited(line.amount, line.tax, line.amount - one.net, net, invoice.currency))
+
+
+def _post(account: Account, note_id: UUID, invoice: Invoice, correction: Correction) -> None:
+    debits: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for one in correction.taken:
+        debits[posted_to(one.line.revenue_code, one.line.service_from)] += one.net
+        debits[TAX] += one.tax
+    sides = [*(Side(code, amount) for code, amount in sorted(debits.items())), Side("receivable", -correction.total)]
+    moving = [side for side in sides if side.amount]
+    movement = Movement(
+        new_id(), "credit_note", str(note_id), moving, f"Credit note for {invoice.number}", correction.actor
+    )
+    post(account.id, invoice.currency, [movement])
+
+
+def _line(note: CreditNote, one: Taken, position: int) -> CreditNoteLine:
+    line = one.line
+    whole = one.net == line.amount
+    copied: dict[str, Any] = {name: getattr(line, name) for name in _COPIED}
+    return CreditNoteLine(
+        account_id=note.account_id,
+        credit_note_id=note.id,
+        position=position,
+        invoice_id=line.invoice_id,
+        invoice_position=line.position,
+        detail=line.detail if whole else f"{abs(one.net)} of {abs(line.amount)} of line {line.position}",
+        quantity=line.quantity if whole else Decimal(1),
+        unit_price=line.unit_price if whole else one.net,
+        amount=one.net,
+        tax=one.tax,
+        **copied,
+    )
+
+
+def _now() -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(SQL["now"])
+        return cursor.fetchone()[0]
