@@ -21,7 +21,7 @@ STATEMENTS = [
 class Migration(migrations.Migration):
     """One new table. Invoices issued before have no service days: their revenue was earned at once, and stays so."""
 
-    dependencies = [("tollbook", "0027_subscription_changes")]
+    dependencies = [("tollbook", "0028_payments_for_a_person")]
     operations = [
         migrations.CreateModel(
             name="Deferral",
