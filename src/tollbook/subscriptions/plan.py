@@ -75,6 +75,9 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     tax_code: str = ""
     versions: Sequence[Version] = ()
     changes: Sequence[Change] = ()
+    grant_type_code: str = ""
+    grant_amount: Decimal = ZERO
+    """Credit of this type that one of it includes each month (empty and zero: none)."""
 
     @property
     def recurring(self) -> bool:

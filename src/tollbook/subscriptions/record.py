@@ -56,6 +56,11 @@ def read(accounts: Sequence[Account]) -> dict[UUID, Book]:
     return {id: Book(plans.get(id, []), minimums.get(id, [])) for id in anchors if id in plans or id in minimums}
 
 
+def including_credit() -> list[UUID]:
+    """Active accounts with a subscription that includes credit, or did."""
+    return [row[0] for row in _rows("including", {})]
+
+
 def plan_of(account: Account, subscription_id: UUID) -> Plan:
     """One subscription of an account. Raises NotFound, also for one that was taken back at its start."""
     found = read([account]).get(account.id)
@@ -82,10 +87,11 @@ def _rows(name: str, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
 
 def _plan(row: tuple[Any, ...], anchor_on: date, versions: Sequence[Version], changes: Sequence[Change]) -> Plan:
     (account_id, id, name, kind, quantity, model, amount, scheme, starts_on, ends_on, known_on, own_anchor, months,
-     free_until, prorated, at_once, tax_code, _) = row  # fmt: skip
+     free_until, prorated, at_once, tax_code, grant_type_code, grant_amount, _) = row  # fmt: skip
     return Plan(
         account_id, id, name, kind, quantity, prices.of(model, amount, json.loads(scheme)), starts_on, ends_on, known_on,
-        own_anchor or anchor_on, months, free_until, prorated, at_once, tax_code, versions, changes,
+        own_anchor or anchor_on, months, free_until, prorated, at_once, tax_code, versions, changes, grant_type_code,
+        grant_amount,
     )  # fmt: skip
 
 

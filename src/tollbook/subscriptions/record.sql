@@ -2,12 +2,21 @@
 -- All that the accounts agreed to and did not take back; days of recording are local days of each account, so that Python needs no clock.
 SELECT s.account_id, s.id, s.name, s.kind, s.quantity, s.model, s.price, s.scheme, s.starts_on, s.ends_on,
        (s.created_at AT TIME ZONE a.timezone)::date, s.anchor_on, s.months, s.free_until, s.prorated, s.at_once,
-       c.tax_code, CASE WHEN s.follows THEN s.component_code END
+       c.tax_code, c.grant_type_code, c.grant_amount, CASE WHEN s.follows THEN s.component_code END
 FROM subscription AS s
 JOIN account AS a ON a.id = s.account_id
 JOIN component AS c ON c.code = s.component_code
 WHERE s.account_id = ANY (%(accounts)s) AND (s.ends_on IS NULL OR s.ends_on >= s.starts_on)
 ORDER BY s.account_id, s.kind, s.name, s.id
+
+-- name: including
+-- Accounts with anything that includes credit, so that all others cost nothing.
+SELECT DISTINCT s.account_id
+FROM subscription AS s
+JOIN component AS c ON c.code = s.component_code
+JOIN account AS a ON a.id = s.account_id
+WHERE c.grant_amount > 0 AND a.is_active
+ORDER BY s.account_id
 
 -- name: changes
 -- What was recorded about them later, in the order of recording.

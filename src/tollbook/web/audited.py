@@ -33,6 +33,8 @@ WORDS = {
     "subscription.resume": "Subscription resumed",
     "subscription.end": "Last day changed",
     "subscription.take_back": "Change taken back",
+    "commitment.agree": "Commitment agreed",
+    "commitment.end": "Commitment's last day changed",
     "payment.record": "Bank transfer recorded",
     "payment.ask": "Payment asked for",
     "payment.give_up": "Payment given up",

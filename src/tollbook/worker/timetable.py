@@ -11,6 +11,7 @@ from tollbook.invoicing.run import bill
 from tollbook.payments import collect, inbox, method, reconcile, refund
 from tollbook.refills.run import run_due
 from tollbook.refills.settlers import SETTLERS, open_since
+from tollbook.subscriptions import include
 from tollbook.usage.fold import fold_due
 from tollbook.wallets.hold import expire_due
 
@@ -26,6 +27,11 @@ class Job:
     every_seconds: float
     run: Callable[[Event], int]
     woken: bool = False
+
+
+def give_included(stop: Event) -> int:
+    """Credit that subscriptions include each month."""
+    return include.give_due(stop)
 
 
 def expire_holds(stop: Event) -> int:
@@ -91,6 +97,7 @@ JOBS = (
     Job("rollups", 2, fold_due),
     Job("alerts", 3, notify.look),
     Job("deliveries", 2, deliver.send_due),
+    Job("included credit", 15 * 60, give_included),
     Job("billing", 15 * 60, bill_periods),
     Job("recognition", 5 * 60, recognise),
     Job("reconcile", 60 * 60, catch_up),
