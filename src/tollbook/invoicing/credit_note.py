@@ -5,7 +5,6 @@ than is left of it. Its total comes off what is owed on the invoice. What of tha
 back from the invoice first (`corrections.correct` does, and makes it credit of the account).
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +17,8 @@ from django.db.models import Sum
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
-from tollbook.invoicing.issue import TAX, draw, number_of, posted_to
+from tollbook.invoicing import deferral
+from tollbook.invoicing.issue import TAX, draw, number_of
 from tollbook.invoicing.seller import sellers
 from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.tables import (
@@ -127,8 +127,8 @@ def credit(account: Account, invoice: Invoice, correction: Correction, id: UUID 
     """Issue the credit note and take its total off what is owed on the invoice.
 
     Transaction: the caller's, required, in which it planned the correction behind `lock_settlements`. Locks: the account's
-    row, the open balance, then the series of credit notes until the transaction ends. Posts Dr what the lines were credited
-    to and tax, Cr receivable. Raises Conflict when less is owed than is credited.
+    row, what the invoice deferred, the open balance, then the series of credit notes until the transaction ends. Posts what
+    is still deferred of the lines, then what was earned, and tax, Cr receivable. Raises Conflict when less is owed.
     """
     lock_settlements(account.id)
     seller = sellers([invoice.seller_code])[invoice.seller_code]
@@ -247,11 +247,11 @@ def _taken(invoice: Invoice, one: Left, net: Decimal) -> Taken:
 
 
 def _post(account: Account, note_id: UUID, invoice: Invoice, correction: Correction) -> None:
-    debits: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for one in correction.taken:
-        debits[posted_to(one.line.revenue_code, one.line.service_from)] += one.net
-        debits[TAX] += one.tax
-    sides = [*(Side(code, amount) for code, amount in sorted(debits.items())), Side("receivable", -correction.total)]
+    backs = [deferral.TakenBack(one.line.revenue_code, one.line.service_from, one.line.service_until, one.net)
+             for one in correction.taken]  # fmt: skip
+    debits = deferral.take_back(account.id, invoice.id, backs)
+    tax = sum((one.tax for one in correction.taken), ZERO)
+    sides = [*(Side(code, amount) for code, amount in debits.items()), Side(TAX, tax), Side("receivable", -correction.total)]
     moving = [side for side in sides if side.amount]
     movement = Movement(
         new_id(), "credit_note", str(note_id), moving, f"Credit note for {invoice.number}", correction.actor
