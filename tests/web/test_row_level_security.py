@@ -32,9 +32,9 @@ UNREACHABLE = {
 }  # fmt: skip
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
-    "credit_note", "credit_note_line", "reduction", "settlement", "invoice_file", "payment", "simulated_charge",
-    "usage_archive", "usage_archived", "usage_reversal", "gateway_customer", "charge_told", "alert_notice",
-    "component_price", "subscription", "subscription_change",
+    "credit_note", "credit_note_line", "reduction", "settlement", "invoice_file", "document_file", "payment",
+    "simulated_charge", "usage_archive", "usage_archived", "usage_reversal", "gateway_customer", "charge_told",
+    "alert_notice", "component_price", "subscription", "subscription_change",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
 OVER_ACCOUNTS = {

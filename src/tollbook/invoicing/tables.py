@@ -222,6 +222,21 @@ class InvoiceFile(models.Model):
         db_table = "invoice_file"
 
 
+class DocumentFile(models.Model):
+    """The same for every other document: `name` is its number, its payment or its period among those of its kind."""
+
+    pk = models.CompositePrimaryKey("account_id", "kind", "name")
+    account_id = models.UUIDField()
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=80)
+    sha256 = models.BinaryField(max_length=32)
+    content = models.BinaryField()
+    typeset_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "document_file"
+
+
 class CreditNote(models.Model):
     """A correction of one issued invoice: never changed, numbered in a series of its own. Amounts are above zero.
 

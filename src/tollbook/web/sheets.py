@@ -36,9 +36,16 @@ def answer(
     except BaseException:
         file.close()
         raise
+    return sent(request, filename, "text/csv; charset=utf-8", file, length)
+
+
+def sent(
+    request: HttpRequest, filename: str, content_type: str, file: IO[bytes], length: int
+) -> StreamingHttpResponse:
+    """A download of `file`, from its beginning; it is closed at the end."""
     file.seek(0)
     content = _asynchronously(file) if isinstance(request, ASGIRequest) else _blocks(file)
-    response = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(content, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     response["Content-Length"] = str(length)
     return response

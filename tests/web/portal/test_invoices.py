@@ -2,11 +2,13 @@
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
+import openpyxl
 import pytest
 from django.db import connection
 from django.test import Client
@@ -293,7 +295,29 @@ def test_the_csv_is_a_download_with_a_name(owner: Client, made: list[Loaded], th
     assert header == ["Invoice Number", "Amount", "Balance", "Status", "Invoice Date", "Currency"]
 
 
-@pytest.mark.parametrize("path", ["/billing/invoices/", "/billing/invoices.csv"])
+def test_the_excel_file_holds_what_the_csv_holds_as_numbers_and_days(owner: Client, made: list[Loaded]) -> None:
+    response = owner.get("/billing/invoices.xlsx?status=paid&sort=amount")
+    assert response["Content-Disposition"].endswith('.xlsx"')
+    sheet = openpyxl.load_workbook(io.BytesIO(b"".join(response))).active
+    header, *rows = sheet.iter_rows(values_only=True)
+    told = downloaded(owner, "/billing/invoices.csv?status=paid&sort=amount")
+    assert list(header) == told[0]
+    assert [[row[0], f"{row[1]:.2f}", f"{row[2]:.2f}", row[3], f"{row[4]:%Y-%m-%d}", row[5]] for row in rows] == told[1:]
+
+
+def test_the_zip_holds_the_pdf_of_each_invoice_that_is_shown_or_picked(owner: Client, them: People) -> None:
+    numbers = [issued(them.northwind).number for _ in range(3)]
+    response = owner.get("/billing/invoices.zip?sort=number")
+    assert response.streaming and response["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(b"".join(response))) as packed:
+        assert packed.namelist() == [f"{number}.pdf" for number in numbers]
+        assert packed.read(packed.namelist()[0]).startswith(b"%PDF-1.7")
+    response = owner.get(f"/billing/invoices.zip?pick={numbers[1]}&pick=INV-999999")
+    with zipfile.ZipFile(io.BytesIO(b"".join(response))) as packed:
+        assert packed.namelist() == [f"{numbers[1]}.pdf"]
+
+
+@pytest.mark.parametrize("path", ["/billing/invoices/", "/billing/invoices.csv", "/billing/invoices.zip"])
 def test_only_those_who_may_read_invoices_see_any(client: Client, them: People, path: str) -> None:
     client.force_login(them.admin)
     grant(them.owner, them.admin, subscriptions="rw", credits="rw", payments="rw")

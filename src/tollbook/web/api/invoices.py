@@ -94,10 +94,13 @@ def list_invoices(
 
 @get("/accounts/{slug:str}/invoices/{number:str}", sync_to_thread=True, opt={"scope": "read"})
 def get_invoice(request: Request[Any, Caller, Any], slug: FromPath[str], number: FromPath[str]) -> Response[InvoiceAnswer]:
-    """One invoice with its lines and settlements; with `.pdf` after its number, the document, the same bytes for ever."""
+    """One invoice with its lines and settlements; with `.pdf` after its number, the document, the same bytes for ever; with
+    `.xml`, the same by EN 16931 as UBL 2.1."""
     account = request.auth.account(slug)
     if number.endswith(".pdf"):
         return _pdf(account.id, number.removesuffix(".pdf"))
+    if number.endswith(".xml"):
+        return _xml(account.id, number.removesuffix(".xml"))
     return Response(_opened(history.find(account.id, number)))
 
 
@@ -106,6 +109,11 @@ def _pdf(account_id: UUID, number: str) -> Any:
         raise NotFound("Name an invoice.")
     headers = {"Content-Disposition": f'attachment; filename="{number}.pdf"'}
     return Response(file.pdf(account_id, number), media_type="application/pdf", headers=headers)
+
+
+def _xml(account_id: UUID, number: str) -> Any:
+    headers = {"Content-Disposition": f'attachment; filename="{number}.xml"'}
+    return Response(file.xml(account_id, number).encode(), media_type="application/xml", headers=headers)
 
 
 def _row(row: Row) -> InvoiceRow:

@@ -112,12 +112,25 @@ def invoice(request: PortalRequest, number: str) -> HttpResponse:
 @page(area=Area.INVOICES)
 def invoice_pdf(request: PortalRequest, number: str) -> HttpResponseBase:
     """The document, the same bytes every time."""
-    content = file.pdf(request.account.id, number)
-    response = HttpResponse(content, content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="{number}.pdf"'
-    etag = f'"{hashlib.sha256(content).hexdigest()}"'
-    response["ETag"] = etag
-    return get_conditional_response(request, etag=etag, response=response) or response
+    return _document(request, file.pdf(request.account.id, number), number)
+
+
+@page(area=Area.INVOICES)
+def invoice_xml(request: PortalRequest, number: str) -> HttpResponseBase:
+    """The invoice for machines: UBL 2.1 by EN 16931."""
+    return _xml(file.xml(request.account.id, number), number)
+
+
+@page(area=Area.INVOICES)
+def credit_note_pdf(request: PortalRequest, number: str) -> HttpResponseBase:
+    """A credit note's document, the same bytes every time."""
+    return _document(request, file.credit_note_pdf(request.account.id, number), number)
+
+
+@page(area=Area.INVOICES)
+def credit_note_xml(request: PortalRequest, number: str) -> HttpResponseBase:
+    """The same for machines."""
+    return _xml(file.credit_note_xml(request.account.id, number), number)
 
 
 @page(area=Area.INVOICES, scope=False)
@@ -127,6 +140,20 @@ def invoice_csv(request: PortalRequest, number: str) -> HttpResponseBase:
         opened = history.find(request.account.id, number)
         rows = (_cells(line, opened.invoice.currency) for line in opened.lines)
         return sheets.answer(request, f"{number}.csv", CSV_COLUMNS, rows)
+
+
+def _xml(content: str, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type="application/xml")
+    response["Content-Disposition"] = f'attachment; filename="{name}.xml"'
+    return response
+
+
+def _document(request: PortalRequest, content: bytes, name: str) -> HttpResponseBase:
+    response = HttpResponse(content, content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
+    etag = f'"{hashlib.sha256(content).hexdigest()}"'
+    response["ETag"] = etag
+    return get_conditional_response(request, etag=etag, response=response) or response
 
 
 def state(opened: Opened) -> str:
@@ -192,6 +219,9 @@ def _price(line: InvoiceLine, currency: str) -> Decimal:
 
 urls = [
     path("billing/invoices/<number:number>.pdf", invoice_pdf, name="invoice-pdf"),
+    path("billing/invoices/<number:number>.xml", invoice_xml, name="invoice-xml"),
+    path("billing/credit-notes/<number:number>.pdf", credit_note_pdf, name="credit-note-pdf"),
+    path("billing/credit-notes/<number:number>.xml", credit_note_xml, name="credit-note-xml"),
     path("billing/invoices/<number:number>.csv", invoice_csv, name="invoice-csv"),
     path("billing/invoices/<number:number>/", invoice, name="invoice"),
 ]

@@ -1,6 +1,7 @@
-"""Invoice History: the table, its filters, and the same as CSV."""
+"""Invoice History: the table, its filters, and the same as CSV, as Excel and as a ZIP of the PDFs."""
 
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,12 +12,14 @@ from django.urls import path, reverse
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account, Area
+from tollbook.errors import Invalid
 from tollbook.invoicing import history
+from tollbook.invoicing.bundle import MOST, bundle
 from tollbook.money.amount import to_minor
 from tollbook.money.period import billing_day
 from tollbook.postgres.scope import rows_of
 from tollbook.subscriptions.fees import fees
-from tollbook.web import formats, sheets
+from tollbook.web import formats, sheets, streamed, workbooks
 from tollbook.web.portal import billing
 from tollbook.web.portal.invoice_filter import FILTERS, Asked, asked, tidied
 from tollbook.web.portal.page import PortalRequest, page
@@ -50,6 +53,30 @@ def invoices_csv(request: PortalRequest) -> StreamingHttpResponse:
         return sheets.answer(request, filename, CSV_COLUMNS, map(_cells, found))
 
 
+@page(area=Area.INVOICES, scope=False)
+def invoices_xlsx(request: PortalRequest) -> StreamingHttpResponse:
+    """The same as an Excel file."""
+    wanted, today = asked(request.GET), today_in(request.account)
+    filename = f"{request.account.slug}-invoices-{today.isoformat()}.xlsx"
+    with rows_of(request.account.id):
+        found = history.rows(request.account.id, wanted.filter, wanted.sort, today)
+        return workbooks.answer(request, filename, "Invoices", CSV_COLUMNS, map(_cells, found))
+
+
+@page(area=Area.INVOICES, scope=False)
+def invoices_zip(request: PortalRequest) -> StreamingHttpResponse:
+    """Their PDFs, made while they are sent. Of those that the table shows, or of those picked by their numbers."""
+    wanted, today = asked(request.GET), today_in(request.account)
+    filename = f"{request.account.slug}-invoices-{today.isoformat()}.zip"
+    picked = set(request.GET.getlist("pick"))
+    with rows_of(request.account.id):
+        found = history.rows(request.account.id, wanted.filter, wanted.sort, today)
+        ids = [row.id for row in islice(found, MOST + 1) if not picked or row.number in picked]
+    if len(ids) > MOST:
+        raise Invalid(f"At most {MOST:,} invoices go into one file: choose a shorter time.", field="issued_from")
+    return streamed.answer(request, filename, "application/zip", bundle(request.account.id, ids))
+
+
 def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[str, Any]:
     return {
         "rows": [_linked(row) for row in found.rows],
@@ -62,7 +89,9 @@ def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[s
         "sort": str(wanted.sort),
         "is_filtered": wanted.is_filtered,
         "clear_url": _address(reverse("portal:invoices"), wanted.kept),
-        "csv_url": _csv_address(request),
+        "csv_url": _address_of(request, "csv"),
+        "xlsx_url": _address_of(request, "xlsx"),
+        "zip_url": _address_of(request, "zip"),
     }
 
 
@@ -77,9 +106,10 @@ def _pager(found: history.Page) -> Page:
     return Paginator(range(found.total_count), found.size).page(found.number)
 
 
-def _csv_address(request: PortalRequest) -> str:
+def _address_of(request: PortalRequest, kind: str) -> str:
+    """Where the same invoices are as a file of this kind."""
     kept = [(name, value) for name in (*FILTERS, "sort") for value in request.GET.getlist(name)]
-    return _address(reverse("portal:invoices-csv"), kept)
+    return _address(reverse(f"portal:invoices-{kind}"), kept)
 
 
 def _address(path: str, query: Any) -> str:
@@ -100,4 +130,6 @@ def _cells(row: history.Row) -> tuple[sheets.Value, ...]:
 urls = [
     path("billing/invoices/", invoices, name="invoices"),
     path("billing/invoices.csv", invoices_csv, name="invoices-csv"),
+    path("billing/invoices.xlsx", invoices_xlsx, name="invoices-xlsx"),
+    path("billing/invoices.zip", invoices_zip, name="invoices-zip"),
 ]
