@@ -14,7 +14,9 @@ FEES = (("seats", "Agent seats", "24.99"), ("numbers", "Phone numbers", "1.15"),
         ("recording", "Call recording", "7.50"), ("analytics", "Analytics", "19.90"))  # fmt: skip
 
 
-def load(database: Database, count: int, anchor_on: date, lines: int = len(FEES)) -> list[UUID]:
+def load(
+    database: Database, count: int, anchor_on: date, lines: int = len(FEES), slug: str = "loaded"
+) -> list[UUID]:
     """`count` accounts billed on the day of `anchor_on`, each with `lines` fees since then; answers their ids.
 
     Nothing is in the books yet, so the database is one for `tollbook audit`.
@@ -31,7 +33,7 @@ def load(database: Database, count: int, anchor_on: date, lines: int = len(FEES)
         ) as copy:
             for nth, id in enumerate(ids):
                 copy.write_row(
-                    (id, f"loaded-{nth}", f"Loaded {nth}", "", "1 Main Street", "US", "", "", "", "USD", "UTC", "en-us",
+                    (id, f"{slug}-{nth}", f"Loaded {nth}", "", "1 Main Street", "US", "", "", "", "USD", "UTC", "en-us",
                      "stop_new", 0, anchor_on, 14, 7, True, now)
                 )  # fmt: skip
         with cursor.copy(
