@@ -21,8 +21,8 @@ from tollbook.accounts.user import add as add_user
 from tollbook.alerts import levels, notify, people
 from tollbook.alerts.tables import AlertCursor, Delivery, Notice
 from tollbook.errors import Conflict, Invalid
-from tollbook.payments import collect, dispute
-from tollbook.payments.gateway import Dispute
+from tollbook.payments import captured, collect, dispute
+from tollbook.payments.gateway import Dispute, Succeeded
 from tollbook.refills import stops, switch
 from tollbook.refills.brakes import Stop
 from tollbook.wallets.credit import adjust
@@ -240,6 +240,17 @@ def test_what_nobody_knows_after_an_hour_is_told_to_the_operator_once(db: Databa
         assert sorted(row.kind for row in rows) == told_of
     assert {row.data["account"] for row in rows} == {"northwind", "contoso"}
     assert not Notice.objects.filter(kind__endswith="unresolved").exclude(account_id=OPERATOR_ID).exists()
+
+
+def test_a_payment_that_waits_for_a_person_is_told_to_the_operator_at_once(db: Database) -> None:
+    till = Till(db)
+    notify.look()
+    paid = till.pay(till.invoice(), till.card())
+    captured.settle(till.id, paid.id, 1, Succeeded("ch_second", Decimal(100), "USD"))
+    for _ in range(2):
+        notify.look()
+    [told] = Notice.objects.filter(account_id=OPERATOR_ID, kind="payment.unresolved")
+    assert "charged twice" in told.data["reason"]
 
 
 def test_a_dispute_is_told_when_it_opens_and_at_each_end(db: Database) -> None:

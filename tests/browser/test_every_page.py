@@ -26,6 +26,7 @@ FILES = (".pdf", ".csv", "stream", ".css")
 BY_FORM: set[str] = {
     "desk:search", "desk:refills-release", "portal:release", "portal:coins", "portal:payment",
     "portal:payment-method-returned", "portal:simulated-gateway", "portal:refill-give-up", "desk:refill-resolve",
+    "portal:payment-give-up", "desk:payment-settle",
 }  # fmt: skip
 # Linked only while somebody waits for access, or from an invoice that is open, or from what was searched for.
 SHY = {

@@ -11,10 +11,10 @@ from tests.payments.overlap import overlapping
 from tests.payments.till import Till
 from tests.refills.shop import OWNER, SUPPORT, gateway_is
 from tollbook.errors import Conflict, Invalid, Refused
-from tollbook.payments import collect, credit, dunning, intent
+from tollbook.payments import attempts, collect, credit, dunning, intent
 from tollbook.payments import method as methods
 from tollbook.payments.captured import settle
-from tollbook.payments.gateway import Declined
+from tollbook.payments.gateway import Declined, NewMethod
 from tollbook.payments.intent import BalanceMoved, PaymentUnderWay
 from tollbook.payments.tables import Payment, PaymentIntent, PaymentMethod, SimulatedCharge
 from tollbook.payments.transfer import record_transfer
@@ -145,6 +145,40 @@ def test_a_hard_decline_is_never_tried_again(till: Till) -> None:
     till.later(days=3)
     with pytest.raises(Conflict, match="must not be tried again"):
         till.ask(invoice, card)
+
+
+def test_a_hard_decline_outlives_time_soft_declines_and_successes_of_others(till: Till) -> None:
+    till.collects(0, 40)
+    card, invoice = till.card("sim_9979"), till.invoice()
+    collect.run_due()
+    key = intent.key_of(till.intents()[0])
+    attempts.failed(till.id, key, is_hard=False)
+    attempts.excused(till.id, key)
+    assert till.pay(till.invoice(), till.card("sim_4444")).state == "succeeded"
+    methods.make_default(till.id, card.id, OWNER)
+    till.later(days=45)
+    collect.run_due()
+    assert (len(till.intents()), till.owed(invoice)) == (2, 100)
+    assert attempts.record(card).is_hard
+    assert dunning.chased(10)[0].why == "The bank said that the card must not be tried again."
+
+
+def test_a_hard_decline_ends_when_the_bank_renews_the_card_or_another_comes(till: Till) -> None:
+    card = till.card("sim_9979")
+    till.pay(till.invoice(), card)
+    assert methods.refresh(till.id, NewMethod("simulated", card.token, card.brand, "1111", 1, 2041))
+    assert not attempts.record(methods.find(till.id, card.id)).is_hard
+    till.pay(till.invoice(), methods.find(till.id, card.id))
+    assert attempts.record(methods.find(till.id, card.id)).is_hard
+    assert not attempts.record(till.card("sim_4242")).is_hard
+
+
+def test_a_charge_that_waited_and_was_then_refused_for_good_is_refused_for_good(till: Till) -> None:
+    card = till.card("sim_3184")
+    asked = till.pay(till.invoice(), card)
+    attempts.failed(till.id, intent.key_of(asked), is_hard=False)
+    settle(till.id, asked.id, 1, Declined("stolen_card", "The bank declined the card.", hard=True))
+    assert attempts.record(card).is_hard
 
 
 def test_a_lost_answer_is_asked_for_and_credited_once(till: Till) -> None:

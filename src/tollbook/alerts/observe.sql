@@ -87,17 +87,20 @@ ORDER BY p.finished_at
 LIMIT %(limit)s
 
 -- name: payments_waiting
--- Charges of invoices by themselves that wait for the card's holder (told to the account), and those of which nobody knows after an hour (told to the operator).
-SELECT p.account_id, p.id, p.state, coalesce(p.charging_at, p.decided_at), i.number, p.amount, p.currency, p.outcome, NULL::date
+-- Charges of invoices by themselves that wait for the card's holder (told to the account), and those that wait for a person at the desk, such as when nobody knows after an hour (told to the operator).
+SELECT p.account_id, p.id, w.told_as, coalesce(p.charging_at, p.decided_at), i.number, p.amount, p.currency,
+       coalesce(nullif(p.question, ''), p.outcome), NULL::date
 FROM payment_intent p
 JOIN invoice i ON i.account_id = p.account_id AND i.id = p.invoice_id
-WHERE p.decided_at > %(began)s
-  AND (p.state = 'action_required' AND p.automatic AND NOT EXISTS (
-           SELECT FROM alert_notice n WHERE n.account_id = p.account_id AND n.kind = 'payment.action_required'
-           AND n.subject = 'payment/' || p.id AND n.crossing = '')
-       OR p.state = 'unknown' AND p.charging_at < clock_timestamp() - interval '1 hour' AND NOT EXISTS (
-           SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'payment.unresolved'
-           AND n.subject = 'payment/' || p.id AND n.crossing = ''))
+JOIN LATERAL (
+    SELECT 'action_required' AS told_as WHERE p.state = 'action_required' AND p.automatic AND NOT EXISTS (
+        SELECT FROM alert_notice n WHERE n.account_id = p.account_id AND n.kind = 'payment.action_required'
+        AND n.subject = 'payment/' || p.id AND n.crossing = '')
+    UNION ALL
+    SELECT 'unknown' WHERE (p.needs_person_at IS NOT NULL OR p.state = 'unknown' AND p.charging_at < clock_timestamp() - interval '1 hour')
+        AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'payment.unresolved'
+                        AND n.subject = 'payment/' || p.id AND n.crossing = '')) w ON true
+WHERE p.decided_at > %(began)s AND (p.state IN ('unknown', 'action_required') OR p.needs_person_at IS NOT NULL)
 ORDER BY p.decided_at
 LIMIT %(limit)s
 

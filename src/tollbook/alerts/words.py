@@ -191,8 +191,9 @@ def _payment_unresolved(data: Mapping[str, Any], reader: Reader) -> Message:
     return Message(
         f"A payment of {data['account']} is unresolved",
         (
-            f"For an hour nobody could say whether the card was charged {amount} for invoice {data['invoice']}.",
-            "It is asked again and again, and never charged again meanwhile. Look at the gateway's own list.",
+            f"A payment of {amount} for invoice {data['invoice']} waits for a person: the gateway does not tell what "
+            "became of it, or tells what can't be.",
+            "It is never charged again meanwhile. Look at the gateway's own list, then settle it on the desk.",
         ),
         (("Invoice", data["invoice"]), ("Amount", amount), ("Said", data["reason"] or "nothing")),
         "/desk/payments/",
