@@ -25,16 +25,20 @@ FILES = (".pdf", ".csv", "stream", ".css")
 # address where balances used to be, which leads on.
 BY_FORM: set[str] = {
     "desk:search", "desk:refills-release", "portal:release", "portal:coins", "portal:payment",
-    "portal:payment-method-returned", "portal:simulated-gateway", "portal:refill-give-up", "desk:refill-resolve",
-    "portal:payment-give-up", "desk:payment-settle",
+    "portal:payment-method-returned", "portal:simulated-gateway", "portal:payment-give-up", "desk:payment-settle",
 }  # fmt: skip
-# Linked only while somebody waits for access, or from an invoice that is open, or from what was searched for.
+# Linked only while somebody waits for access or a refill for somebody, or from an open invoice, or from what was searched for.
 SHY = {
-    "owner@northwind.example": ["/access/requests/", "/billing/invoices/{unpaid}/pay/"],
+    "owner@northwind.example": [
+        "/access/requests/",
+        "/billing/invoices/{unpaid}/pay/",
+        "/billing/credits/outbound/refills/{refill}/give-up/",
+    ],
     "support@tollbook.example": [
         "/desk/accounts/northwind/invoices/{unpaid}/pay/",
         "/desk/accounts/northwind/invoices/{unpaid}/collect/",
         "/desk/search/?q={event}",
+        "/desk/accounts/northwind/refills/{refill}/settle/",
     ],
 }
 
@@ -102,7 +106,7 @@ def test_every_page_is_accessible_and_in_order(browser: Browser, demo: Demo, ema
     page = context.new_page()
     sign_in(page, email)
     walk = Walk()
-    walk.waiting += [address.format(unpaid=unpaid(demo), event=event(demo)) for address in SHY[email]]
+    walk.waiting += [address.format(unpaid=unpaid(demo), event=event(demo), refill=refill(demo)) for address in SHY[email]]
     count = 0
     while (address := walk.next()) is not None and count < MOST_PAGES:
         answer = page.goto(address)
@@ -126,6 +130,14 @@ def unpaid(demo: Demo) -> str:
     headers = {"Authorization": f"Bearer {demo.api_key}"}
     answer = httpx.get(f"{demo.address}/api/v1/accounts/northwind/invoices", headers=headers, trust_env=False)
     return next(row["number"] for row in answer.json()["items"] if Decimal(row["balance"]) > 0)
+
+
+def refill(demo: Demo) -> str:
+    """The id of a refill: its pages for what waits look the same when it does not wait any more."""
+    headers = {"Authorization": f"Bearer {demo.api_key}"}
+    path = "/api/v1/accounts/northwind/wallets/outbound/refills"
+    answer = httpx.get(f"{demo.address}{path}", headers=headers, trust_env=False)
+    return str(answer.json()["items"][0]["id"])
 
 
 def event(demo: Demo) -> str:
