@@ -24,7 +24,7 @@ check: lint  ## lint, import rules, types, tests
 bench: $(VENV)/.dev  ## every benchmark, one after another, each with its floor; then a table of aims
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-mutants: $(VENV)/.dev  ## break each safety line of refills and payments on purpose, and see the tests notice
+mutants: $(VENV)/.dev  ## break each safety line of refills, payments and ingestion on purpose, and see the tests notice
 	@$(BIN)/python -m tests.mutations
 
 lock:  ## resolve pyproject.toml again into the two lock files (needs uv)
