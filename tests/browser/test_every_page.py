@@ -27,7 +27,7 @@ BY_FORM: set[str] = {
     "desk:search", "desk:refills-release", "portal:release", "portal:coins", "portal:payment",
     "portal:payment-method-returned", "portal:simulated-gateway", "portal:payment-give-up", "desk:payment-settle",
 }  # fmt: skip
-# Linked only while somebody waits for access or a refill for somebody, or from an open invoice, or from what was searched for.
+# Linked only while somebody waits for access or a refill for somebody, from an open invoice, or from what was searched for.
 SHY = {
     "owner@northwind.example": [
         "/access/requests/",

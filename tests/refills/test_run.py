@@ -175,6 +175,21 @@ def test_a_number_that_was_refused_for_good_is_not_tried_under_another_token_unt
     assert shop.states() == {"declined": 1, "succeeded": 1}
 
 
+def test_a_card_that_its_bank_renewed_is_tried_again(shop: Shop) -> None:
+    shop.credit("20.00")
+    shop.use("1.00")
+    card = shop.card("sim_9979")
+    shop.rule()
+    shop.run()
+    shop.later(hours=2)
+    shop.run()
+    assert (len(shop.charges()), shop.stop().code) == (1, "card_refused")
+    renewed = method.NewMethod("simulated", card.token, card.brand, card.last4, 12, 2045)
+    assert method.refresh(shop.id, renewed)
+    shop.run()
+    assert len(shop.charges()) == 2
+
+
 def test_a_lost_answer_is_resolved_by_asking_never_by_charging_again(shop: Shop) -> None:
     shop.ready("50.00", token="sim_0408")
     shop.run()

@@ -33,7 +33,7 @@ FROM (SELECT account_id, id, currency, amount, state FROM refill WHERE charging_
 WHERE id <> %(but_not)s
 
 -- name: card_record
--- How one card did in 30 days over all of the account's wallets and invoices; by every token of its number, so that adding a card again does not clear its record; what was refused for good, only with the same expiry. What was tried for invoices and has no word of failure may be under way for two minutes.
+-- How one card did in 30 days over all of the account's wallets and invoices; by every token of its number, so that adding a card again does not clear its record; what was refused for good, only with the same expiry and until its bank renewed it. What was tried for invoices and has no word of failure may be under way for two minutes.
 WITH attempt AS (
     SELECT state IN ('sent', 'unknown') AS in_flight, state = 'succeeded' AS succeeded, sent_at, answered_at,
            state IN ('declined', 'action_required') AS failed
@@ -41,12 +41,18 @@ WITH attempt AS (
     WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(tokens)s)
       AND sent_at > %(month)s::timestamptz AND refill_id <> %(but_not)s
     UNION ALL
-    SELECT failed_at IS NULL AND began_at > clock_timestamp() - interval '2 minutes', false, began_at, failed_at,
-           failed_at IS NOT NULL
+    SELECT failed_at IS NULL AND counts AND began_at > clock_timestamp() - interval '2 minutes', false, began_at, failed_at,
+           failed_at IS NOT NULL AND counts
     FROM card_attempt c
     WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(tokens)s) AND began_at > %(month)s::timestamptz
       AND NOT EXISTS (SELECT FROM refill_attempt r
                       WHERE r.account_id = c.account_id AND r.idempotency_key = c.idempotency_key)
+), refused AS (
+    SELECT token, coalesce(answered_at, sent_at) AS at FROM refill_attempt
+    WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(unrenewed)s) AND hard
+    UNION ALL
+    SELECT token, failed_at FROM card_attempt
+    WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(unrenewed)s) AND is_hard
 )
 SELECT count(*) FILTER (WHERE in_flight),
        count(*) FILTER (WHERE failed AND sent_at > %(day)s::timestamptz),
@@ -55,10 +61,9 @@ SELECT count(*) FILTER (WHERE in_flight),
        max(coalesce(answered_at, sent_at)) FILTER (WHERE failed),
        (SELECT sent_at FROM attempt WHERE failed ORDER BY sent_at DESC OFFSET 3 LIMIT 1),
        (SELECT sent_at FROM attempt WHERE failed ORDER BY sent_at DESC OFFSET 7 LIMIT 1),
-       EXISTS (SELECT FROM refill_attempt h WHERE h.account_id = %(account_id)s AND h.gateway = %(gateway)s
-               AND h.token = ANY(%(unrenewed)s) AND h.hard)
-       OR EXISTS (SELECT FROM card_attempt h WHERE h.account_id = %(account_id)s AND h.gateway = %(gateway)s
-                  AND h.token = ANY(%(unrenewed)s) AND h.is_hard)
+       EXISTS (SELECT FROM refused h
+               WHERE h.at > coalesce((SELECT max(m.renewed_at) FROM payment_method m WHERE m.account_id = %(account_id)s
+                                      AND m.gateway = %(gateway)s AND m.token = h.token), '-infinity'))
 FROM attempt
 
 -- name: crossing
