@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """What may be chosen; nothing of the table changes."""
 
-    dependencies = [("tollbook", "0028_payments_for_a_person")]
+    dependencies = [("tollbook", "0030_document_files")]
     operations = [
         migrations.AlterField(
             "refillattempt",
