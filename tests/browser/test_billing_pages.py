@@ -17,7 +17,7 @@ from tests.people import PASSWORD, People, people
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import User
-from tollbook.invoicing.run import bill_period
+from tollbook.invoicing.run import bill
 from tollbook.money.period import period_number, period_of
 from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
@@ -51,7 +51,7 @@ def them(db: Database) -> People:
         start(account, NewSubscription(code, starts_on, Decimal(quantity)), SYSTEM)
     for index in range(first.index, now.index + 1):
         period = period_number(account.anchor_on, index)
-        bill_period(account, period, period.start_on)
+        bill(period.start_on)
     return them
 
 

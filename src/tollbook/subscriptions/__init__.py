@@ -13,5 +13,6 @@ charge        one line to be billed, and the lines that fall due together
 due           what is to be billed: every charge of many accounts up to a day
 preview       the next invoice, and what a change would make of it
 include       credit that is included each month, granted to wallets
+history       what was recorded, as sentences
 fees          what pages show: recurring and setup fees, totals, period, next charge
 """

@@ -1,6 +1,7 @@
 """The least that an account agreed to pay for each of its monthly periods: agree to it, end it.
 
-What is missing is charged when a period is over (due.py). Each verb is one transaction, locks the account's row and is audited. Days are local days of the account.
+What is missing is charged when a period is over (due.py). Each verb is one transaction, locks the account's row and is
+audited. Days are local days of the account.
 """
 
 from datetime import UTC, date, datetime

@@ -24,7 +24,7 @@ from tollbook.web.api import events as events_module
 
 EVERYTHING = [
     "wallets", "wallets/sms/refill-rule", "wallets/sms/refills", "events", "ledger", "invoices", "invoices/TB-1",
-    "invoices/TB-1.pdf", "subscriptions", "rates?type=sms",
+    "invoices/TB-1.pdf", "subscriptions", "subscriptions/preview", "rates?type=sms",
     "usage?by=agent", "statement",
 ]  # fmt: skip
 
@@ -204,6 +204,20 @@ def test_subscriptions_tell_fees_totals_and_the_next_charge(machine: Machine, no
         ("Seats", "4", "12.5", "50.00")
     ]
     assert (told["recurring_total"], told["setup"], told["next_charge_amount"]) == ("50.00", [], "50.00")
+
+
+def test_the_next_invoice_is_told_before_it_is_issued(machine: Machine, northwind: Account) -> None:
+    empty = machine.get("/accounts/northwind/subscriptions/preview").json()
+    assert (empty["bill_on"], empty["lines"], empty["total"]) == (None, [], "0.00")
+    offer("seat", "Seats", FeeKind.RECURRING, Decimal("12.5"), SYSTEM)
+    start(northwind, NewSubscription("seat", today_in(northwind), Decimal(4), prorated=True, at_once=True), SYSTEM)
+    told = machine.get("/accounts/northwind/subscriptions/preview").json()
+    assert [(line["description"], line["amount"]) for line in told["lines"]] == [("Seats", "50.00")]
+    assert (told["bill_on"], told["lines"][0]["service_from"], told["total"]) == (
+        told["period_start_on"],
+        told["period_start_on"],
+        "50.00",
+    )
 
 
 def test_a_number_is_rated(machine: Machine) -> None:

@@ -12,11 +12,13 @@ from tests.web.portal.reading import links, read, table
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
-from tollbook.invoicing.run import bill_period
+from tollbook.invoicing.run import bill, find
+from tollbook.invoicing.tables import Invoice
 from tollbook.money.period import Period, period_number, period_of
-from tollbook.subscriptions.component import offer
+from tollbook.subscriptions.change import Wanted, change_quantity, make
+from tollbook.subscriptions.component import Terms, offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
-from tollbook.subscriptions.tables import FeeKind, Subscription
+from tollbook.subscriptions.tables import ChangeKind, FeeKind, Subscription
 
 pytestmark = pytest.mark.usefixtures("static_files")
 
@@ -68,7 +70,7 @@ def test_the_columns_and_words_are_those_of_the_contract(owner: Client, them: Pe
     subscribed(account, "support", began)
     subscribed(account, "onboarding", began)
     page = read(owner.get("/billing/subscriptions/"))
-    assert [heading.text for heading in page.all("h2")] == ["Recurring Fees", "Setup Fees"]
+    assert [heading.text for heading in page.all("h2")] == ["Recurring Fees", "Setup Fees", "Changes"]
     recurring, setup = table(page, "Recurring Fees"), table(page, "Setup Fees")
     assert recurring.header == ["Component Name", "Quantity", "Price", "Total"]
     assert recurring.rows == [
@@ -99,15 +101,18 @@ def test_the_next_charge_is_what_the_invoice_comes_to(owner: Client, them: Peopl
     account = them.northwind
     subscribed(account, "seats", period_now(account).start_on, "37")
     subscribed(account, "onboarding", following(account).start_on)
-    invoice = bill_period(account, following(account), following(account).start_on)
-    assert f"Next charge: ${invoice.total:,.2f} on" in read(owner.get("/billing/subscriptions/")).text
+    first_on = following(account).start_on
+    [*_, paper] = find([account], {account.id: first_on}).papers
+    total = sum(line.amount for line in paper.draft.lines)
+    assert f"Next charge: ${total:,.2f} on" in read(owner.get("/billing/subscriptions/")).text
 
 
 def test_a_setup_fee_tells_where_it_was_billed_or_when_it_will_be(owner: Client, client: Client, them: People) -> None:
     account = them.northwind
     now = period_now(account)
     subscribed(account, "onboarding", now.start_on)
-    number = bill_period(account, now, now.start_on).number
+    bill(now.start_on)
+    number = Invoice.objects.get().number
     subscribed(account, "porting", following(account).start_on, "3")
     page = read(owner.get("/billing/subscriptions/"))
     assert table(page, "Setup Fees").rows == [
@@ -139,7 +144,8 @@ def test_what_starts_later_and_what_ended_count_in_no_total(owner: Client, them:
     [[ended, *_]] = table(page, "Recurring Fees that ended").rows
     assert later == f"Agent seats Starts {day(today + A_DAY)}"
     assert ended == f"Agent seats {day(today - 90 * A_DAY)} - {day(today - A_DAY)}"
-    assert page.one("summary").text == "1 ended fee" and "open" not in page.one("details").attributes
+    assert [summary.text for summary in page.all("summary")] == ["The next invoice, line by line", "1 ended fee"]
+    assert all("open" not in details.attributes for details in page.all("details"))
 
 
 def test_a_fee_with_a_last_day_to_come_says_so(owner: Client, them: People) -> None:
@@ -179,3 +185,36 @@ def test_only_those_who_may_read_subscriptions_see_them(client: Client, them: Pe
     assert client.get("/billing/subscriptions/").status_code == 403
     grant(them.owner, them.admin, subscriptions="r")
     assert client.get("/billing/subscriptions/").status_code == 200
+
+
+def test_the_next_invoice_is_shown_line_by_line_with_its_arithmetic(owner: Client, them: People) -> None:
+    account = them.northwind
+    starts_on = period_now(account).start_on - A_DAY
+    row = subscribed(account, "support", starts_on, prorated=True)
+    make(account, row.id, Wanted(ChangeKind.DISCOUNT, today_in(account), percent=Decimal(10)), SYSTEM)
+    page = read(owner.get("/billing/subscriptions/"))
+    lines = table(page, "Lines of the next invoice").rows
+    assert [line[2] for line in lines][-2:] == ["$149.00", "−$14.90"]
+    assert lines[-1][0] == "Discount on Priority support 10 % of $149.00"
+    assert "10 % off" in table(page, "Recurring Fees").rows[0][0]
+
+
+def test_every_change_is_listed_and_what_lies_ahead_is_marked(owner: Client, them: People) -> None:
+    account = them.northwind
+    row = subscribed(account, "seats", period_now(account).start_on, "3")
+    change_quantity(account, row.id, Decimal(5), following(account).start_on, SYSTEM)
+    changes = table(read(owner.get("/billing/subscriptions/")), "Changes of subscriptions").rows
+    assert [change[:2] for change in changes] == [
+        ["Agent seats", "Quantity 5 Scheduled"],
+        ["Agent seats", "Started with 3"],
+    ]
+    assert changes[0][2] == day(following(account).start_on)
+
+
+def test_a_yearly_fee_has_a_total_of_its_own(owner: Client, them: People) -> None:
+    offer("domain", "Domain", FeeKind.RECURRING, Decimal(120), SYSTEM, Terms(months=12))
+    account = them.northwind
+    subscribed(account, "domain", period_now(account).start_on)
+    subscribed(account, "seats", period_now(account).start_on)
+    text = read(owner.get("/billing/subscriptions/")).text
+    assert "Total per month $25.00" in text and "Total per year $120.00" in text

@@ -45,6 +45,7 @@ v1 = Router(
         invoices.list_invoices,
         invoices.get_invoice,
         subscriptions.get_subscriptions,
+        subscriptions.preview_invoice,
         rates.get_rate,
         rates.rate,
     ],

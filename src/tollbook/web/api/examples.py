@@ -76,12 +76,18 @@ INVOICE = {
     "due_on": "2026-11-15",
 }
 FEE = {
+    "id": "01a208ab-5d10-7c3e-9f42-6f0b7a1c9d11",
     "name": "Agent seat",
+    "interval": "monthly",
     "quantity": "4",
     "price": "12.5",
     "total": "50.00",
     "starts_on": "2026-01-01",
     "ends_on": None,
+    "free_until": None,
+    "is_paused": False,
+    "discount": "",
+    "arithmetic": "",
 }
 EVENT = {
     "id": "call-20261103-4711",
@@ -311,6 +317,27 @@ EXAMPLES = {
             "period_end_on": "2026-11-30",
             "next_charge_on": "2026-12-01",
             "next_charge_amount": "50.00",
+        }
+    ),
+    "preview_invoice": Example(
+        {
+            "currency": "USD",
+            "bill_on": "2026-12-01",
+            "period_start_on": "2026-12-01",
+            "period_end_on": "2026-12-31",
+            "lines": [
+                {
+                    "subscription_id": "01a208ab-5d10-7c3e-9f42-6f0b7a1c9d11",
+                    "description": "Agent seat",
+                    "detail": "Monthly fee, charged in advance",
+                    "quantity": "4",
+                    "price": "12.5",
+                    "amount": "50.00",
+                    "service_from": "2026-12-01",
+                    "service_until": "2026-12-31",
+                }
+            ],
+            "total": "50.00",
         }
     ),
     "get_rate": Example(

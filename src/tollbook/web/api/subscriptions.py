@@ -1,33 +1,76 @@
-"""GET /accounts/{slug}/subscriptions: recurring and setup fees, the period, the next charge."""
+"""GET /accounts/{slug}/subscriptions: recurring and setup fees, the period, the next charge; /preview: the next invoice."""
 
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from litestar import Request, get
 from litestar.params import FromPath
 
 from tollbook.accounts.account import today_in
-from tollbook.money.amount import to_minor
+from tollbook.money.amount import ZERO, to_minor
+from tollbook.subscriptions.charge import Charge
+from tollbook.subscriptions.due import total
 from tollbook.subscriptions.fees import Fee, fees
+from tollbook.subscriptions.preview import next_due
+from tollbook.subscriptions.tables import FeeKind
 from tollbook.web.api.auth import Caller
 from tollbook.web.api.numbers import plain
 
+INTERVALS = {1: "monthly", 3: "quarterly", 12: "yearly"}
+
 
 class FeeAnswer(msgspec.Struct):
-    """One fee: quantity × price = total, in the account's currency."""
+    """One fee: what a whole period costs, after discount, in the account's currency. `arithmetic` says how where it is not
+    quantity × price; `interval` is monthly, quarterly, yearly, or once.
+    """
 
+    id: UUID
     name: str
+    interval: str
     quantity: Decimal
     price: Decimal
     total: Decimal
     starts_on: date
     ends_on: date | None
+    free_until: date | None
+    is_paused: bool
+    discount: str
+    arithmetic: str
+
+
+class LineAnswer(msgspec.Struct):
+    """A line as the next invoice will print it. `detail` is its arithmetic; `amount` is below zero for what is given back.
+    `service_from` and `service_until` are the days it pays for.
+    """
+
+    subscription_id: UUID | None
+    description: str
+    detail: str
+    quantity: Decimal
+    price: Decimal
+    amount: Decimal
+    service_from: date | None
+    service_until: date | None
+
+
+class PreviewAnswer(msgspec.Struct):
+    """The next invoice, if nothing else changes until then, before tax; without a day when nothing is to come."""
+
+    currency: str
+    bill_on: date | None
+    period_start_on: date | None
+    period_end_on: date | None
+    lines: list[LineAnswer]
+    total: Decimal
 
 
 class SubscriptionsAnswer(msgspec.Struct):
-    """What is charged each period and once. `upcoming` are recurring fees that begin later. Amounts in `currency`."""
+    """What is charged each period and once. `upcoming` are recurring fees that begin later; `recurring_total` is that of
+    monthly fees. Amounts in `currency`, before tax.
+    """
 
     currency: str
     recurring: list[FeeAnswer]
@@ -64,6 +107,34 @@ def get_subscriptions(request: Request[Any, Caller, Any], slug: FromPath[str]) -
     )
 
 
+@get("/accounts/{slug:str}/subscriptions/preview", sync_to_thread=True, opt={"scope": "read"})
+def preview_invoice(request: Request[Any, Caller, Any], slug: FromPath[str]) -> PreviewAnswer:
+    """The account's next invoice as it would be issued now, line by line, before tax."""
+    account = request.auth.account(slug)
+    found = next_due(account, today_in(account))
+    if found is None:
+        return PreviewAnswer(account.currency, None, None, None, [], to_minor(ZERO, account.currency))
+    return PreviewAnswer(
+        currency=account.currency,
+        bill_on=found.bill_on,
+        period_start_on=found.period.start_on,
+        period_end_on=found.period.end_on,
+        lines=[_line(charge) for charge in found.charges],
+        total=to_minor(total(found.charges), account.currency),
+    )
+
+
+def _line(charge: Charge) -> LineAnswer:
+    return LineAnswer(
+        charge.subscription_id, charge.description, charge.detail, plain(charge.quantity), plain(charge.unit_price),
+        charge.amount, charge.service_from, charge.service_until,
+    )  # fmt: skip
+
+
 def _told(fee: Fee, currency: str) -> FeeAnswer:
-    total = to_minor(fee.total, currency)
-    return FeeAnswer(fee.name, plain(fee.quantity), plain(fee.price), total, fee.starts_on, fee.ends_on)
+    interval = INTERVALS[fee.months] if fee.kind == FeeKind.RECURRING else "once"
+    amounts = (plain(fee.quantity), plain(fee.price), to_minor(fee.total, currency))
+    return FeeAnswer(
+        fee.subscription_id, fee.name, interval, *amounts, fee.starts_on, fee.ends_on, fee.free_until, fee.paused,
+        fee.discount, fee.said,
+    )  # fmt: skip

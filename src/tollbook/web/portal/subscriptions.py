@@ -13,8 +13,9 @@ from tollbook.accounts.tables import Account, Area
 from tollbook.invoicing import around
 from tollbook.invoicing.around import Billed
 from tollbook.money.period import billing_day, period_of
+from tollbook.subscriptions import commitment, history
 from tollbook.subscriptions.fees import Fee, Fees, fees, of_account, sum_of
-from tollbook.subscriptions.tables import FeeKind
+from tollbook.subscriptions.tables import FeeKind, Interval
 from tollbook.web.portal import billing
 from tollbook.web.portal.page import PortalRequest, page
 
@@ -42,6 +43,9 @@ def subscriptions(request: PortalRequest) -> HttpResponse:
         "setup_next": sum_of(row.fee for row in setup if row.billed_on and row.billed_on == found.next_charge_on),
         "ended": _ended(request.account, today),
         "next": _next(request.account, found),
+        "changes": history.entries(request.account, today),
+        "totals": [(Interval(months), amount) for months, amount in found.totals],
+        "commitment": commitment.in_force(request.account, today),
     }
     return render(request, "tollbook/portal/subscriptions.html", context)
 
