@@ -49,11 +49,11 @@ def offer(
         known = Component.objects.select_for_update().filter(code=code).first()
         before = known and _shown(known)
         wanted = terms or (_terms_of(known) if known else Terms())
-        _check(known, kind, wanted)
+        check(known, kind, wanted)
         values = {"name": name.strip(), "kind": kind, "is_active": True, **_priced(priced), **_facts(wanted)}
         component, _ = Component.objects.update_or_create(code=code, defaults=values)
         if before is None or before["price"] != _shown(component)["price"]:
-            _add(code, priced, datetime.now(UTC).date())
+            _add(code, priced, today())
         note(OPERATOR_ID, actor, "component.offer", f"component/{code}", before=before, after=_shown(component))
     return component
 
@@ -63,7 +63,7 @@ def set_price(code: str, price: Price, valid_from: date, actor: Actor) -> None:
     follow the component that begin on that day or later. Own transaction; locks the component. Raises NotFound and Invalid.
     """
     prices.check(price)
-    if valid_from <= datetime.now(UTC).date():
+    if valid_from <= today():
         raise Invalid("A price is scheduled for a day to come; what has begun is billed already.", field="valid_from")
     with transaction.atomic():
         component = _locked(code)
@@ -71,6 +71,11 @@ def set_price(code: str, price: Price, valid_from: date, actor: Actor) -> None:
         _add(code, price, valid_from)
         after = {"price": prices.told(price), "valid_from": valid_from.isoformat()}
         note(OPERATOR_ID, actor, "component.set_price", f"component/{code}", before=before, after=after)
+
+
+def today() -> date:
+    """The day on which prices begin: that of UTC, since components belong to no account."""
+    return datetime.now(UTC).date()
 
 
 def price_on(component: Component, day: date) -> Price:
@@ -121,7 +126,8 @@ def _terms_of(component: Component) -> Terms:
     return Terms(component.months, component.tax_code, component.grant_type_code, component.grant_amount)
 
 
-def _check(known: Component | None, kind: FeeKind, terms: Terms) -> None:
+def check(known: Component | None, kind: str, terms: Terms) -> None:
+    """Raise Invalid, with the field, for what can't be offered, or would change what subscriptions mean."""
     if known and known.kind != kind:
         raise Invalid(f"“{known.name}” is a {known.get_kind_display().lower()} and stays one.", field="kind")
     if known and known.months != terms.months:

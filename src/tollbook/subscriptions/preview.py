@@ -23,16 +23,18 @@ LOOK_BACK = timedelta(days=400)
 
 
 class Effect(NamedTuple):
-    """What a change adds to what will be billed: its own lines, what the next invoice is without and with it."""
+    """What a change adds to what will be billed: its own lines and the days they fall due, and what the next invoice is
+    without and with it.
+    """
 
-    lines: Sequence[Charge]
+    lines: Sequence[tuple[date, Charge]]
     before: Due | None
     after: Due | None
 
     @property
     def amount(self) -> Decimal:
         """The sum of its own lines: below zero for what is given back."""
-        return total(self.lines)
+        return total(line for _, line in self.lines)
 
 
 def next_due(account: Account, today: date, book: Book | None = None) -> Due | None:
@@ -70,12 +72,11 @@ def _effect(account: Account, book: Book, changed: Book, today: date) -> Effect:
     """The lines that only the changed book has and that put right what is billed already, and both next invoices."""
     before, after = next_due(account, today, book), next_due(account, today, changed)
     horizon = max([today + HORIZONS[0], *(due.bill_on for due in (before, after) if due)])
-    known = {line.cause: line for line in _lines(account, book, horizon, today)}
-    new = [line for line in _lines(account, changed, horizon, today) if line.cause not in known]
+    known = {line.cause for _, line in _lines(account, book, horizon)}
+    new = [(day, line) for day, line in _lines(account, changed, horizon) if line.cause not in known]
     return Effect(new, before, after)
 
 
-def _lines(account: Account, book: Book, until: date, today: date) -> list[Charge]:
-    groups = of_book(account, book, until, today - LOOK_BACK)
-    return [line for group in groups for line in group.charges]
+def _lines(account: Account, book: Book, until: date) -> list[tuple[date, Charge]]:
+    return [(group.bill_on, line) for group in of_book(account, book, until) for line in group.charges]
 

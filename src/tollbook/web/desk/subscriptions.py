@@ -1,154 +1,70 @@
-"""Components, and what an account subscribes to: start, another quantity from a day on, end."""
+"""What an account subscribes to: start, change, pause, end it; each shows its effect on invoices before it is confirmed."""
 
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
 from tollbook.accounts import account as accounts
-from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
-from tollbook.errors import NotFound
 from tollbook.money.period import billing_day
-from tollbook.subscriptions import change, component, fees, subscribe
-from tollbook.subscriptions import price as prices
+from tollbook.subscriptions import change, commitment, fees, history, preview, record, subscribe
 from tollbook.subscriptions.change import Wanted
-from tollbook.subscriptions.plan import A_DAY
-from tollbook.subscriptions.tables import ChangeKind, Component, FeeKind, Subscription
+from tollbook.subscriptions.charge import Due
+from tollbook.subscriptions.due import total
+from tollbook.subscriptions.plan import A_DAY, Plan, agreed_on, in_effect
+from tollbook.subscriptions.preview import Effect
+from tollbook.subscriptions.price import Price, arithmetic
+from tollbook.subscriptions.tables import ChangeKind, Component, FeeKind, Interval
 from tollbook.web import formats
 from tollbook.web.desk import lists
 from tollbook.web.desk.accounts import above
-from tollbook.web.desk.fields import AmountField, DayField
 from tollbook.web.desk.page import DeskRequest, staff_page
-from tollbook.web.desk.steps import Once, Review, Sheet, decided, stepped, typed
+from tollbook.web.desk.steps import Review, Sheet, decided, stepped, typed
+from tollbook.web.desk.subscription_forms import (
+    ChangeForm,
+    CommitmentForm,
+    DiscountForm,
+    EndForm,
+    PauseForm,
+    PriceForm,
+    QuantityForm,
+    SubscriptionForm,
+)
+
+MOST_LINES = 8
+EACH = {1: "each month", 3: "each quarter", 12: "each year"}
 
 
-class ComponentForm(forms.Form):
-    """What is offered, and for how much to new subscriptions."""
-
-    code = forms.SlugField(
-        label="Code", max_length=40, help_text="Short and lasting, such as seat. A known code changes that component."
-    )
-    name = forms.CharField(max_length=120, help_text="As invoices print it.")
-    kind = forms.ChoiceField(choices=FeeKind.choices)
-    price = AmountField(help_text="For one: each period, or once. In the currency of whoever subscribes.")
-
-
-class SubscriptionForm(Once):
-    """What an account subscribes to."""
-
-    component = forms.ModelChoiceField(
-        Component.objects.filter(is_active=True), to_field_name="code", empty_label="Choose one"
-    )
-    quantity = forms.DecimalField(max_digits=14, decimal_places=3, min_value=0, initial=1)
-    starts_on = DayField(
-        label="First day", help_text="Billed from the first billing day on or after it; not before the next one."
-    )
-    name = forms.CharField(max_length=120, required=False, help_text="As invoices print it, if not the component's.")
-
-    def __init__(self, account: Account, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["price"] = AmountField(
-            label=f"Price of one ({account.currency})", required=False, help_text="Empty for the component's own price."
-        )
-        self.initial.setdefault("starts_on", accounts.today_in(account))
-        self.order_fields(["component", "quantity", "price", "starts_on", "name"])
-
-
-class QuantityForm(Once):
-    """How many, from which day on."""
-
-    quantity = forms.DecimalField(max_digits=14, decimal_places=3, min_value=0)
-    from_on = DayField(label="From", help_text="The running period stays as it was billed; nothing is prorated.")
-
-
-class EndForm(Once):
-    """The last day."""
-
-    ends_on = DayField(label="Last day", help_text="A period that is billed already is not refunded.")
-
-
-@staff_page()
-def components(request: DeskRequest) -> HttpResponse:
-    """What can be subscribed to."""
-    context = {
-        "section": "subscriptions",
-        "components": Component.objects.order_by("-is_active", "kind", "name"),
-        "trail": lists.trail(OPERATOR_ID, prefix="component/"),
-    }
-    return render(request, "tollbook/desk/components.html", context)
-
-
-@staff_page("GET POST")
-def offer(request: DeskRequest) -> HttpResponse:
-    """Offer a component, or give a known one another name or price."""
-    known = {one.code: one for one in Component.objects.all()}
-    begun = known.get(request.GET.get("code", ""))
-
-    def review(values: dict[str, Any]) -> Review:
-        prices.check_amount(values["price"])
-        before = known.get(values["code"])
-        rows = [
-            ("Name", before.name if before else formats.NOTHING, values["name"]),
-            ("Price", formats.number(before.price) if before else formats.NOTHING, formats.number(values["price"])),
-        ]
-        says = (
-            "What accounts have subscribed to keeps its own name and price." if before else "Accounts can then have it."
-        )
-        return Review(f"Offer {values['name']}", [says], rows, confirm="Offer")
-
-    def act(values: dict[str, Any]) -> HttpResponse:
-        before = known.get(values["code"])
-        if before is None or not before.is_active or _differs(before, values):
-            component.offer(values["code"], values["name"], FeeKind(values["kind"]), values["price"], request.actor)
-        messages.success(request, f"{values['name']} is offered.")
-        return redirect("desk:components")
-
-    initial = {name: getattr(begun, name) for name in ("code", "name", "kind", "price")} if begun else {}
-    sheet = Sheet("Offer a component", "subscriptions", [(reverse("desk:components"), "Subscriptions")])
-    return stepped(request, ComponentForm(typed(request), initial=initial), sheet, review, act)
-
-
-@staff_page("GET POST")
-def withdraw(request: DeskRequest, code: str) -> HttpResponse:
-    """Offer a component no longer."""
-    shown = Component.objects.filter(code=code).first()
-    if shown is None:
-        raise NotFound(f"There is no component “{code}”.")
-
-    def review() -> Review:
-        says = ["Nobody can subscribe to it any more.", "Running subscriptions go on and are billed."]
-        return Review(f"Withdraw {shown.name}", says, confirm="Withdraw", danger=True)
-
-    def act() -> HttpResponse:
-        if shown.is_active:
-            component.withdraw(code, request.actor)
-        messages.success(request, f"{shown.name} is no longer offered.")
-        return redirect("desk:components")
-
-    sheet = Sheet("", "subscriptions", [(reverse("desk:components"), "Subscriptions")])
-    return decided(request, sheet, review, act)
+CHANGES: dict[str, tuple[ChangeKind, str, type[ChangeForm]]] = {
+    "quantity": (ChangeKind.QUANTITY, "Change the quantity of", QuantityForm),
+    "price": (ChangeKind.PRICE, "Change the price of", PriceForm),
+    "discount": (ChangeKind.DISCOUNT, "Give a discount on", DiscountForm),
+    "pause": (ChangeKind.PAUSE, "Pause", PauseForm),
+    "resume": (ChangeKind.RESUME, "Resume", ChangeForm),
+}
 
 
 @staff_page()
 def subscriptions(request: DeskRequest, slug: str) -> HttpResponse:
-    """All that an account ever subscribed to, and its next charge."""
+    """All that an account ever subscribed to, what is changed when, and its next invoice."""
     account = accounts.by_slug(slug)
     today = accounts.today_in(account)
-    rows = [
-        (fee, fee.starts_on <= today and not _over(fee, today), _over(fee, today)) for fee in fees.of_account(account)
-    ]
+    found = fees.of_account(account, today)
+    rows = [(fee, fee.starts_on <= today and not _over(fee, today), _over(fee, today)) for fee in found]
     context = {
         "section": "accounts",
         "account": account,
         "rows": sorted(rows, key=lambda row: row[2]),
         "fees": fees.fees(account, today),
+        "changes": history.entries(account, today),
+        "commitment": commitment.in_force(account, today),
         "trail": lists.trail(account.id, prefix="subscription/"),
         "trail_url": reverse("desk:account-trail", args=[slug]),
     }
@@ -159,28 +75,25 @@ def subscriptions(request: DeskRequest, slug: str) -> HttpResponse:
 def start(request: DeskRequest, slug: str) -> HttpResponse:
     """Subscribe an account, once per form."""
     account = accounts.by_slug(slug)
+    today = accounts.today_in(account)
 
     def new(values: dict[str, Any]) -> subscribe.NewSubscription:
-        wanted = {name: values[name] for name in ("starts_on", "quantity", "price", "name")}
-        return subscribe.NewSubscription(values["component"].code, **wanted)
+        named = ("starts_on", "quantity", "price", "name", "ends_on", "anchor_on", "follows", "prorated", "at_once")
+        wanted = {name: values[name] for name in named}
+        return subscribe.NewSubscription(values["component"].code, **wanted, free_periods=values["free_periods"] or 0)
 
     def review(values: dict[str, Any]) -> Review:
         chosen: Component = values["component"]
         subscribe.check(account, new(values), chosen)
-        price = chosen.price if values["price"] is None else values["price"]
-        total = fees.line_total(values["quantity"], price, account.currency)
-        each = "once" if chosen.kind == FeeKind.SETUP else "each period"
-        first = billing_day(account.anchor_on, values["starts_on"])
-        sum_ = f"{formats.number(values['quantity'])} × {formats.exact_money(price, account.currency)}"
+        row = subscribe.drafted(account, new(values), chosen, values["token"])
+        plan = record.drafted(account, row, chosen.tax_code)
+        first = plan.starts_on if plan.at_once or plan.recurring else billing_day(account.anchor_on, plan.starts_on)
+        effect = preview.of_start(account, plan, today)
+        says = [_sum(plan, account), *_first_day(account, plan, first), *_lines(effect, account)]
         return Review(
-            f"Start {values['name'] or chosen.name} for {account.name}",
-            [
-                f"{sum_} = {formats.money(total, account.currency)}, charged {each}.",
-                f"Its first billing day is {formats.day(first)}.",
-            ],
-            confirm="Start",
-            effect=_late(account, first),
-        )
+            f"Start {row.name} for {account.name}", says, _next_invoice(effect, account), confirm="Start",
+            effect=_late(effect, today),
+        )  # fmt: skip
 
     def act(values: dict[str, Any]) -> HttpResponse:
         made = subscribe.start(account, new(values), request.actor, values["token"])
@@ -191,96 +104,243 @@ def start(request: DeskRequest, slug: str) -> HttpResponse:
     return stepped(request, SubscriptionForm(account, typed(request)), sheet, review, act)
 
 
-@staff_page("GET POST")
-def quantity(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
-    """Another quantity from a day on."""
-    account = accounts.by_slug(slug)
-    row = _find(account, id)
+def _changing(what: str) -> Callable[..., HttpResponse]:
+    """The page of one kind of change."""
+    kind, title, form_class = CHANGES[what]
 
-    def review(values: dict[str, Any]) -> Review:
-        now, after = _each(row.quantity, row, account), _each(values["quantity"], row, account)
-        first = billing_day(account.anchor_on, values["from_on"])
-        return Review(
-            f"Change {row.name} of {account.name} from {formats.day(values['from_on'])}",
-            [f"The first period billed with it begins {formats.day(first)}; nothing is prorated."],
-            [("Quantity = total each period", now, after)],
-        )
+    def page(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
+        account = accounts.by_slug(slug)
+        plan, today = record.plan_of(account, id), accounts.today_in(account)
+        first = max(plan.starts_on, change.earliest_change(plan, today))
+        begun = {name: value for name, value in _begun(kind, plan, first).items() if value is not None}
+        form = form_class(plan, first, typed(request), initial=begun)
 
-    def act(values: dict[str, Any]) -> HttpResponse:
-        wanted = Wanted(ChangeKind.QUANTITY, values["from_on"], quantity=values["quantity"])
-        change.make(account, id, wanted, request.actor, values["token"])
-        messages.success(request, f"{row.name} changes on {formats.day(values['from_on'])}.")
-        return redirect("desk:subscriptions", slug)
+        def wanted(values: dict[str, Any]) -> Wanted:
+            price = Price(plan.price.model, values["price"], (), plan.price.size, plan.price.free_units) if (
+                kind == ChangeKind.PRICE) else None  # fmt: skip
+            return Wanted(kind, price=price, **form.values(values))
 
-    sheet = Sheet(f"Change the quantity of {row.name}", "accounts", _above(account))
-    initial = {"quantity": f"{row.quantity.normalize():f}", "from_on": _tomorrow(account)}
-    return stepped(request, QuantityForm(typed(request), initial=initial), sheet, review, act)
+        def review(values: dict[str, Any]) -> Review:
+            asked = wanted(values)
+            effect = preview.of_change(account, plan, change.as_change(account, plan, asked), today)
+            says = _lines(effect, account) or [_untouched(plan)]
+            rows = [*_terms(plan, asked, account), *_next_invoice(effect, account)]
+            return Review(f"{title} {plan.name} of {account.name} from {formats.day(asked.from_on)}", says, rows)
+
+        def act(values: dict[str, Any]) -> HttpResponse:
+            change.make(account, id, wanted(values), request.actor, values["token"])
+            messages.success(request, f"{plan.name} changes on {formats.day(values['from_on'])}.")
+            return redirect("desk:subscriptions", slug)
+
+        sheet = Sheet(f"{title} {plan.name}", "accounts", _above(account))
+        return stepped(request, form, sheet, review, act)
+
+    page.__doc__ = f"{title} a subscription from a day on."
+    return staff_page("GET POST")(page)
 
 
 @staff_page("GET POST")
 def end(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
-    """End a subscription on a day, or take back a setup fee that is not billed yet."""
+    """End a subscription on a day, or take back a charge that is not billed yet."""
     account = accounts.by_slug(slug)
-    row = _find(account, id)
+    plan, today = record.plan_of(account, id), accounts.today_in(account)
+
+    def wanted(values: dict[str, Any]) -> Wanted:
+        ends_on = values["ends_on"]
+        return Wanted(ChangeKind.END, ends_on + A_DAY, ends_on, prorated=values.get("prorated", False))
 
     def review(values: dict[str, Any]) -> Review:
-        if row.kind == FeeKind.SETUP:
-            says = ["A setup fee is taken back whole, and only before its billing day."]
-        else:
-            says = [f"Its last day is {formats.day(values['ends_on'])}.", "What is billed already is not refunded."]
-        return Review(f"End {row.name} of {account.name}", says, confirm="End it", danger=True)
+        asked = wanted(values)
+        if not plan.recurring:
+            what = FeeKind(plan.kind).label.lower()
+            says = [f"A {what} is taken back whole, and only before its billing day."]
+            return Review(f"End {plan.name} of {account.name}", says, confirm="End it", danger=True)
+        effect = preview.of_change(account, plan, change.as_change(account, plan, asked), today)
+        says = [f"Its last day is {formats.day(values['ends_on'])}.", *_lines(effect, account)]
+        if not effect.lines:
+            says.append("What is billed already is not refunded.")
+        rows = _next_invoice(effect, account)
+        return Review(f"End {plan.name} of {account.name}", says, rows, confirm="End it", danger=True)
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        wanted = Wanted(ChangeKind.END, values["ends_on"] + A_DAY, values["ends_on"], prorated=False)
-        change.make(account, id, wanted, request.actor, values["token"])
-        messages.success(request, f"{row.name} ends.")
+        change.make(account, id, wanted(values), request.actor, values["token"])
+        messages.success(request, f"{plan.name} ends.")
         return redirect("desk:subscriptions", slug)
 
-    sheet = Sheet(f"End {row.name}", "accounts", _above(account))
-    form = EndForm(typed(request), initial={"ends_on": row.ends_on or accounts.today_in(account)})
+    sheet = Sheet(f"End {plan.name}", "accounts", _above(account))
+    form = EndForm(plan, typed(request), initial={"ends_on": plan.ends_on or today, "prorated": False})
     return stepped(request, form, sheet, review, act)
 
 
-def _each(count: Decimal, row: Subscription, account: Account) -> str:
-    total = fees.line_total(count, row.price, account.currency)
-    return f"{formats.number(count)} = {formats.money(total, account.currency)}"
+@staff_page("GET POST")
+def go_on(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
+    """Let a subscription go on whose last day is to come."""
+    account = accounts.by_slug(slug)
+    plan, today = record.plan_of(account, id), accounts.today_in(account)
+    wanted = Wanted(ChangeKind.END, today)
+
+    def review() -> Review:
+        effect = preview.of_change(account, plan, change.as_change(account, plan, wanted), today)
+        says = ["It has no last day any more.", *_lines(effect, account)]
+        return Review(f"Let {plan.name} of {account.name} go on", says, _next_invoice(effect, account))
+
+    def act() -> HttpResponse:
+        change.make(account, id, wanted, request.actor)
+        messages.success(request, f"{plan.name} goes on.")
+        return redirect("desk:subscriptions", slug)
+
+    return decided(request, Sheet("", "accounts", _above(account)), review, act)
 
 
-def _find(account: Account, id: UUID) -> Subscription:
-    row = Subscription.objects.filter(account_id=account.id, id=id).first()
-    if row is None:
-        raise NotFound("There is no such subscription.")
-    return row
+@staff_page("GET POST")
+def take_back(request: DeskRequest, slug: str, id: UUID, change_id: UUID) -> HttpResponse:
+    """Undo a change that has not begun."""
+    account = accounts.by_slug(slug)
+    plan, today = record.plan_of(account, id), accounts.today_in(account)
+    wanted = Wanted(ChangeKind.WITHDRAW, today, withdraws=change_id)
+
+    def review() -> Review:
+        effect = preview.of_change(account, plan, change.as_change(account, plan, wanted), today)
+        entry = next(each for each in history.entries(account, today) if each.change_id == change_id)
+        says = [f"{entry.says}, from {formats.day(entry.from_on)}, will not happen.", *_lines(effect, account)]
+        return Review(f"Take a change of {plan.name} back", says, _next_invoice(effect, account), confirm="Take it back")
+
+    def act() -> HttpResponse:
+        change.make(account, id, wanted, request.actor)
+        messages.success(request, f"The change of {plan.name} is taken back.")
+        return redirect("desk:subscriptions", slug)
+
+    return decided(request, Sheet("", "accounts", _above(account)), review, act)
 
 
-def _differs(before: Component, values: dict[str, Any]) -> bool:
-    return any(getattr(before, name) != values[name] for name in ("name", "kind", "price"))
+@staff_page("GET POST")
+def commit(request: DeskRequest, slug: str) -> HttpResponse:
+    """Agree on the least that an account pays each period."""
+    account = accounts.by_slug(slug)
+
+    def review(values: dict[str, Any]) -> Review:
+        commitment.check(account, values["amount"], values["starts_on"], values["ends_on"])
+        least = formats.money(values["amount"], account.currency)
+        says = [
+            f"When less than {least} falls due in a billing period, the rest is charged when it is over.",
+            "A first or last period in part counts by the day.",
+        ]
+        return Review(f"Agree on a commitment of {account.name} from {formats.day(values['starts_on'])}", says)
+
+    def act(values: dict[str, Any]) -> HttpResponse:
+        agreed = (values["amount"], values["starts_on"])
+        commitment.agree(account, *agreed, request.actor, values["ends_on"], values["token"])
+        messages.success(request, "The commitment is agreed.")
+        return redirect("desk:subscriptions", slug)
+
+    sheet = Sheet(f"Agree on a commitment of {account.name}", "accounts", _above(account))
+    return stepped(request, CommitmentForm(account, typed(request)), sheet, review, act)
+
+
+@staff_page("GET POST")
+def end_commitment(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
+    """End a commitment with yesterday."""
+    account = accounts.by_slug(slug)
+    today = accounts.today_in(account)
+
+    def review() -> Review:
+        says = [f"From {formats.day(today)} on nothing is missing any more; the days before count."]
+        return Review(f"End the commitment of {account.name}", says, confirm="End it", danger=True)
+
+    def act() -> HttpResponse:
+        commitment.end(account, id, today - A_DAY, request.actor)
+        messages.success(request, "The commitment has ended.")
+        return redirect("desk:subscriptions", slug)
+
+    return decided(request, Sheet("", "accounts", _above(account)), review, act)
+
+
+def _sum(plan: Plan, account: Account) -> str:
+    each = EACH[plan.months] if plan.recurring else "once"
+    each = "each period" if plan.recurring and plan.months == Interval.MONTHLY else each
+    whole = formats.money(plan.price.whole(plan.quantity), account.currency)
+    return f"{arithmetic(plan.price, plan.quantity, account.currency)} = {whole}, charged {each}."
+
+
+def _first_day(account: Account, plan: Plan, first: date) -> list[str]:
+    said = [f"Its first day is {formats.day(first)}." if plan.recurring else f"It is billed on {formats.day(first)}."]
+    if plan.free_until:
+        said.append(f"It is free until {formats.day(plan.free_until)}.")
+    return said
+
+
+def _lines(effect: Effect, account: Account) -> list[str]:
+    """What a change adds, line by line, with its arithmetic."""
+    said = [
+        f"{formats.day(day)}: {line.description}"
+        + (f" ({line.detail})" if line.detail else "")
+        + f": {formats.money(line.amount, account.currency)}."
+        for day, line in effect.lines[:MOST_LINES]
+    ]
+    if len(effect.lines) > MOST_LINES:
+        said.append(f"And {len(effect.lines) - MOST_LINES} lines more.")
+    if len(effect.lines) > 1:
+        said.append(f"In all: {formats.money(effect.amount, account.currency)}.")
+    return said
+
+
+def _next_invoice(effect: Effect, account: Account) -> list[tuple[str, str, str]]:
+    return [("Next invoice, before tax", _told(effect.before, account), _told(effect.after, account))]
+
+
+def _told(due: Due | None, account: Account) -> str:
+    if due is None:
+        return "None"
+    return f"{formats.money(total(due.charges), account.currency)} on {formats.day(due.bill_on)}"
+
+
+def _terms(plan: Plan, asked: Wanted, account: Account) -> list[tuple[str, str, str]]:
+    """What changes in words, before and after."""
+    now = agreed_on(plan, in_effect(plan.changes), asked.from_on)
+    quantity, price = asked.quantity or now.quantity, asked.price or now.price
+    if asked.kind in (ChangeKind.QUANTITY, ChangeKind.PRICE):
+        before, after = (_each(*each, account) for each in ((now.quantity, now.price), (quantity, price)))
+        return [("Quantity = total each period", before, after)]
+    return []
+
+
+def _each(count: Decimal, price: Price, account: Account) -> str:
+    return f"{formats.number(count)} = {formats.money(price.whole(count), account.currency)}"
+
+
+def _untouched(plan: Plan) -> str:
+    return "What is billed already stays; nothing is prorated." if not plan.prorated else "What is billed already stays."
+
+
+def _begun(kind: ChangeKind, plan: Plan, first: date) -> dict[str, Any]:
+    now = agreed_on(plan, in_effect(plan.changes), first)
+    if kind == ChangeKind.QUANTITY:
+        return {"quantity": f"{now.quantity.normalize():f}"}
+    return {"price": now.price.amount} if kind == ChangeKind.PRICE else {}
 
 
 def _over(fee: fees.Fee, today: date) -> bool:
     return fee.ends_on is not None and fee.ends_on < today
 
 
-def _tomorrow(account: Account) -> date:
-    return accounts.today_in(account) + A_DAY
-
-
-def _late(account: Account, first: date) -> str:
-    if first > accounts.today_in(account):
+def _late(effect: Effect, today: date) -> str:
+    if all(day > today for day, _ in effect.lines):
         return ""
-    return "That day has come: the next billing run bills the periods that have no invoice yet."
+    return "A day that has come is among them: the next billing run bills it."
 
 
-def _above(account: Account) -> list[tuple[str, str]]:
+def _above(account: Account) -> Sequence[tuple[str, str]]:
     return [*above(account), (reverse("desk:subscriptions", args=[account.slug]), "Subscriptions")]
 
 
+OF_ONE = "accounts/<slug:slug>/subscriptions/<uuid:id>/"
 urls = [
-    path("subscriptions/", components, name="components"),
-    path("subscriptions/offer/", offer, name="component-offer"),
-    path("subscriptions/<str:code>/withdraw/", withdraw, name="component-withdraw"),
     path("accounts/<slug:slug>/subscriptions/", subscriptions, name="subscriptions"),
     path("accounts/<slug:slug>/subscriptions/start/", start, name="subscription-start"),
-    path("accounts/<slug:slug>/subscriptions/<uuid:id>/quantity/", quantity, name="subscription-quantity"),
-    path("accounts/<slug:slug>/subscriptions/<uuid:id>/end/", end, name="subscription-end"),
+    path("accounts/<slug:slug>/commitment/", commit, name="commitment-agree"),
+    path("accounts/<slug:slug>/commitment/<uuid:id>/end/", end_commitment, name="commitment-end"),
+    *[path(f"{OF_ONE}{what}/", _changing(what), name=f"subscription-{what}") for what in CHANGES],
+    path(f"{OF_ONE}end/", end, name="subscription-end"),
+    path(f"{OF_ONE}go-on/", go_on, name="subscription-go-on"),
+    path(f"{OF_ONE}changes/<uuid:change_id>/take-back/", take_back, name="subscription-take-back"),
 ]

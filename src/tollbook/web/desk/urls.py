@@ -3,6 +3,7 @@
 from tollbook.web.desk import (
     accounts,
     alerts,
+    components,
     corrections,
     decks,
     home,
@@ -26,6 +27,7 @@ urlpatterns = [
     *users.urls,
     *rates.urls,
     *decks.urls,
+    *components.urls,
     *subscriptions.urls,
     *invoices.urls,
     *payments.urls,
