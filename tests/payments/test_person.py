@@ -186,6 +186,14 @@ def test_not_charged_frees_the_invoice_and_a_late_success_is_booked_and_told(til
     till.assert_sound()
 
 
+def test_what_a_person_gave_back_at_the_gateway_is_never_booked(till: Till) -> None:
+    with gateway_is("Silent"):
+        asked = lost(till)
+        assert person.resolve(till.account, asked.id, "given_back", "", "I gave it back there.", SUPPORT) == "withdrawn"
+    assert collect.settle_by(till.id, asked.id) == "withdrawn"
+    assert (Payment.objects.count(), till.owed(intent.invoice_of(till.id, "INV-000001"))) == (0, 100)
+
+
 def test_the_gateway_has_the_last_word_over_a_person(till: Till) -> None:
     with gateway_is("Silent"):
         asked = lost(till)

@@ -12,7 +12,7 @@ from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
 from tests.together import together
 from tollbook.errors import Conflict, Invalid
 from tollbook.invoicing.tables import Invoice, OpenBalance
-from tollbook.payments import gateway, method
+from tollbook.payments import attempts, gateway, method
 from tollbook.payments.gateway import ActionRequired, Declined, Succeeded, Unknown
 from tollbook.payments.tables import Payment
 from tollbook.postgres.scope import rows_of
@@ -188,6 +188,18 @@ def test_a_card_that_its_bank_renewed_is_tried_again(shop: Shop) -> None:
     assert method.refresh(shop.id, renewed)
     shop.run()
     assert len(shop.charges()) == 2
+
+
+def test_tries_for_invoices_without_an_answer_count_for_as_long_as_there_is_none(shop: Shop) -> None:
+    card = method.default_of(shop.ready("50.00").id)
+    for number in range(4):
+        attempts.begin(card, f"invoice:{number}")
+    shop.later(minutes=10)
+    shop.run()
+    assert (shop.charges(), shop.stop().code) == ([], "card_busy")
+    attempts.excused(shop.id, "invoice:0")
+    shop.run()
+    assert shop.states() == {"succeeded": 1}
 
 
 def test_a_lost_answer_is_resolved_by_asking_never_by_charging_again(shop: Shop) -> None:

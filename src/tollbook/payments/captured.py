@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 GIVEN_UP = "given_up"
 """The code of a payment that its payer ended."""
 
+GIVEN_BACK = "given_back"
+"""The code of a payment whose money a person gave back at the gateway: it is never booked."""
+
 
 def settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswer) -> IntentState:
     """Take a gateway's answer about an attempt that was sent; answers the intent's state. Safe to repeat, in any order.
@@ -59,6 +62,8 @@ def _succeeded(intent: PaymentIntent, answer: Succeeded) -> None:
     attempts.excused(intent.account_id, key_of(intent))
     if (answer.amount, answer.currency) != (intent.amount, intent.currency):
         _alarm(intent, answer)
+    elif intent.code == GIVEN_BACK:
+        log.error("payment %s was given back by a person; charge %s is not booked", intent.id, answer.reference)
     elif intent.state != IntentState.SUCCEEDED:
         _pay(intent, answer)
     elif intent.charge_reference != answer.reference:

@@ -50,7 +50,7 @@ def step(account_id: UUID, intent_id: UUID) -> bool:
     if found.state == IntentState.DECIDED:
         return _close_stale(found) if found.on_page else _charge(found, intent.begin(account_id, intent_id))
     if found.state in SENT and _claim(account_id, intent_id):
-        return _resolve(found)
+        return _resolve(intent.find(account_id, intent_id))  # as it is now: it may have been given up a moment ago
     return False
 
 

@@ -33,7 +33,7 @@ FROM (SELECT account_id, id, currency, amount, state FROM refill WHERE charging_
 WHERE id <> %(but_not)s
 
 -- name: card_record
--- How one card did in 30 days over all of the account's wallets and invoices; by every token of its number, so that adding a card again does not clear its record; what was refused for good, only with the same expiry and until its bank renewed it. What was tried for invoices and has no word of failure may be under way for two minutes.
+-- How one card did in 30 days over all of the account's wallets and invoices; by every token of its number, so that adding a card again does not clear its record; what was refused for good, only with the same expiry and until its bank renewed it. What was tried for invoices and is not answered is under way.
 WITH attempt AS (
     SELECT state IN ('sent', 'unknown') AS in_flight, state = 'succeeded' AS succeeded, sent_at, answered_at,
            state IN ('declined', 'action_required') AS failed
@@ -41,8 +41,7 @@ WITH attempt AS (
     WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(tokens)s)
       AND sent_at > %(month)s::timestamptz AND refill_id <> %(but_not)s
     UNION ALL
-    SELECT failed_at IS NULL AND counts AND began_at > clock_timestamp() - interval '2 minutes', false, began_at, failed_at,
-           failed_at IS NOT NULL AND counts
+    SELECT failed_at IS NULL AND counts, false, began_at, failed_at, failed_at IS NOT NULL AND counts
     FROM card_attempt c
     WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(tokens)s) AND began_at > %(month)s::timestamptz
       AND NOT EXISTS (SELECT FROM refill_attempt r

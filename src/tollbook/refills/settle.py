@@ -94,10 +94,13 @@ def _take_down(attempt: RefillAttempt, answer: ChargeAnswer) -> None:
         values["message"] = answer.message[:300]
     mine = RefillAttempt.objects.filter(account_id=attempt.account_id, refill_id=attempt.refill_id)
     mine.filter(attempt=attempt.attempt).update(**values)
-    if isinstance(answer, Declined | ActionRequired):
-        attempts.failed(attempt.account_id, attempt.idempotency_key, values.get("hard", False))
-    elif isinstance(answer, Succeeded):
+    is_ours = isinstance(answer, Declined) and answer.ours
+    if is_ours:
+        log.error("refill %s: the gateway refused the request: %s", attempt.refill_id, values["message"])
+    if is_ours or isinstance(answer, Succeeded):
         attempts.excused(attempt.account_id, attempt.idempotency_key)
+    elif isinstance(answer, Declined | ActionRequired):
+        attempts.failed(attempt.account_id, attempt.idempotency_key, values.get("hard", False))
 
 
 def _not_succeeded(refill: Refill, attempt: RefillAttempt, answer: ChargeAnswer) -> None:
