@@ -17,12 +17,11 @@ from tollbook.invoicing import kept
 from tollbook.invoicing.document import figures
 from tollbook.invoicing.document.einvoice.statement import statement
 from tollbook.invoicing.document.einvoice.ubl import ubl
-from tollbook.invoicing.document.paper import CREDIT_NOTE, Corrected, Line, Paper, Party
+from tollbook.invoicing.document.paper import CREDIT_NOTE, PLAIN_ACCENT, Corrected, Line, Paper, Party
 from tollbook.invoicing.document.typeset import typeset
 from tollbook.invoicing.tables import CreditNote, CreditNoteLine, Invoice, InvoiceFile, InvoiceLine
 from tollbook.money.amount import ZERO
 
-PLAIN_ACCENT = "#3b5bdb"
 _LINE = ("position", "description", "amount", "quantity", "unit_price", "detail")
 _TAXED = ("tax_category", "tax_rate", "tax", "tax_label", "service_from", "service_until")
 

@@ -14,6 +14,7 @@ from tollbook.invoicing.document.countries import country_name
 from tollbook.money.amount import ZERO, to_minor
 
 INVOICE, CREDIT_NOTE = "Invoice", "Credit note"
+PLAIN_ACCENT = "#3b5bdb"
 
 _ACCENT = re.compile(r"#[0-9a-fA-F]{6}\Z")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
@@ -117,7 +118,7 @@ class Paper:
     payment_instructions: str = ""
     notes: str = ""
     logo_svg: str | None = None
-    accent: str = "#3b5bdb"
+    accent: str = PLAIN_ACCENT
     locale: str = "en-US"
     zone: str = "UTC"
 

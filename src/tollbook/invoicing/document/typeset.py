@@ -21,9 +21,9 @@ from tollbook.invoicing.document.einvoice.cii import cii
 from tollbook.invoicing.document.einvoice.statement import statement
 from tollbook.invoicing.document.letters import clean, marked
 from tollbook.invoicing.document.paper import Line, Paper, Party
+from tollbook.invoicing.document.sheet import Sheet
 
 _HERE = Path(__file__).parent
-_TEMPLATE = _HERE / "invoice.typ"
 # Longer texts may be split by the end of a page; shorter ones move to the next page whole.
 _MOVABLE_CHARACTERS, _MOVABLE_LINES = 600, 12
 
@@ -35,19 +35,27 @@ def typeset(paper: Paper) -> bytes:
     left out, and the seller's name stands in its place: a broken picture must not keep an invoice from its reader.
     """
     said = statement(paper)
-    content = _content(paper, cii(said) if said else None)
-    try:
-        pdf = _compile(content, paper.issued_on)
-    except typst.TypstError:
-        if paper.logo_svg is None:
-            raise
-        pdf = _compile(content | {"logo_svg": None}, paper.issued_on)
+    pdf = _drawn("invoice.typ", _content(paper, cii(said) if said else None), paper.issued_on)
     return declared(pdf) if said else pdf
 
 
-def _compile(content: dict[str, Any], issued_on: date) -> bytes:
+def typeset_sheet(sheet: Sheet) -> bytes:
+    """The PDF of a receipt or a statement; else as `typeset`."""
+    return _drawn("sheet.typ", _content_of_sheet(sheet), sheet.made_on)
+
+
+def _drawn(layout: str, content: dict[str, Any], made_on: date) -> bytes:
+    try:
+        return _compile(layout, content, made_on)
+    except typst.TypstError:
+        if content["logo_svg"] is None:
+            raise
+        return _compile(layout, content | {"logo_svg": None}, made_on)
+
+
+def _compile(layout: str, content: dict[str, Any], made_on: date) -> bytes:
     return typst.compile(
-        str(_TEMPLATE),
+        str(_HERE / layout),
         root=str(_HERE),
         font_paths=fonts(),
         ignore_system_fonts=True,
@@ -56,7 +64,7 @@ def _compile(content: dict[str, Any], issued_on: date) -> bytes:
         sys_inputs={"paper": json.dumps(content)},
         # Archivable, readable by machines, able to carry an e-invoice; and readable by screen readers.
         pdf_standards=["a-3a", "ua-1"],
-        timestamp=datetime(issued_on.year, issued_on.month, issued_on.day, tzinfo=UTC),
+        timestamp=datetime(made_on.year, made_on.month, made_on.day, tzinfo=UTC),
     )
 
 
@@ -75,11 +83,12 @@ def _content(paper: Paper, einvoice: str | None) -> dict[str, Any]:
             "kind": paper.kind,
             "number": paper.number,
             "author": paper.seller.legal_name or paper.seller.name,
-            "sheet": _sheet(paper),
+            "sheet": _paper_size(paper),
             "region": _region(paper.locale),
             "accent": paper.accent,
             "facts": _facts(paper),
             "seller": _party(paper.seller),
+            "to": "Credit to" if paper.is_credit else "Bill to",
             "buyer": _party(paper.buyer),
             "lines": [_line(line, paper) for line in paper.lines],
             "sums": _sums(paper),
@@ -93,7 +102,37 @@ def _content(paper: Paper, einvoice: str | None) -> dict[str, Any]:
     )
 
 
-def _sheet(paper: Paper) -> str:
+def _content_of_sheet(sheet: Sheet) -> dict[str, Any]:
+    columns = [[column.name, column.is_figure] for column in sheet.columns]
+    sums = [[name, value, "part"] for name, value in sheet.sums[:-1]] + [[*last, "whole"] for last in sheet.sums[-1:]]
+    as_it_is = {"logo_svg": sheet.logo_svg and clean(sheet.logo_svg)}
+    return as_it_is | _printable(
+        {
+            "title": f"{sheet.kind} {sheet.number}",
+            "kind": sheet.kind,
+            "number": sheet.number,
+            "author": sheet.seller.legal_name or sheet.seller.name,
+            "sheet": _paper_size(sheet),
+            "region": _region(sheet.locale),
+            "accent": sheet.accent,
+            "facts": [list(fact) for fact in sheet.facts],
+            "seller": _party(sheet.seller),
+            "to": "To",
+            "buyer": _party(sheet.buyer),
+            "headline": list(sheet.headline),
+            "payment_state": sheet.state,
+            "settled": sheet.is_settled,
+            "columns": columns,
+            "rows": [list(row) for row in sheet.rows],
+            "sums": sums,
+            "empty": sheet.empty,
+            "notes": sheet.notes,
+            "zone": sheet.zone,
+        }
+    )
+
+
+def _paper_size(paper: Paper | Sheet) -> str:
     return "us-letter" if {paper.seller.country, paper.buyer.country} & LETTER_COUNTRIES else "a4"
 
 

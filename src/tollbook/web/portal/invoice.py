@@ -15,6 +15,7 @@ from django.utils.cache import get_conditional_response
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Area
 from tollbook.invoicing import around, file, history
+from tollbook.invoicing.document.einvoice.statement import statement
 from tollbook.invoicing.history import Opened
 from tollbook.invoicing.status import Status
 from tollbook.invoicing.tables import InvoiceKind, InvoiceLine
@@ -91,6 +92,7 @@ def invoice(request: PortalRequest, number: str) -> HttpResponse:
     paid = applied(request.account.id, opened.settlements)
     bought = _bought(request, opened)
     before, after = around.neighbours(request.account.id, opened.invoice.sequence)
+    paper = file.paper(opened.invoice, opened.lines)
     context = {
         "invoice": opened.invoice,
         "lines": opened.lines,
@@ -98,7 +100,8 @@ def invoice(request: PortalRequest, number: str) -> HttpResponse:
         "balance": opened.balance,
         "settled": opened.invoice.total - opened.balance,
         "state": state(opened),
-        "paper": file.paper(opened.invoice),
+        "paper": paper,
+        "has_xml": statement(paper) is not None,
         "applied": paid,
         "asked_for": intent.of_invoice(request.account.id, opened.invoice.id),
         "booked": booked(trace.caused_by(request.account.id, _causes(opened, paid)), bought),

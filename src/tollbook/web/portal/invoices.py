@@ -90,6 +90,7 @@ def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[s
         "is_filtered": wanted.is_filtered,
         "clear_url": _address(reverse("portal:invoices"), wanted.kept),
         "csv_url": _address_of(request, "csv"),
+        "statement_days": _statement_days(wanted),
         "xlsx_url": _address_of(request, "xlsx"),
         "zip_url": _address_of(request, "zip"),
     }
@@ -110,6 +111,13 @@ def _address_of(request: PortalRequest, kind: str) -> str:
     """Where the same invoices are as a file of this kind."""
     kept = [(name, value) for name in (*FILTERS, "sort") for value in request.GET.getlist(name)]
     return _address(reverse(f"portal:invoices-{kind}"), kept)
+
+
+def _statement_days(wanted: Asked) -> str:
+    """The filter's days for the statement of the account; the month so far without any."""
+    asked_for = {"first": wanted.filter.issued_from, "last": wanted.filter.issued_until}
+    days = {name: day.isoformat() for name, day in asked_for.items() if day}
+    return f"?{urlencode(days)}" if days else ""
 
 
 def _address(path: str, query: Any) -> str:

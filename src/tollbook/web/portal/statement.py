@@ -50,6 +50,7 @@ def statement(request: PortalRequest) -> HttpResponse:
         "totals": [written(amount) for amount in totals],
         "parts": [_lines(part, account.currency) for part in found.parts if part.lines],
         "file_url": f"{reverse('portal:statement-csv')}?{urlencode(days)}",
+        "usage_url": f"{reverse('portal:usage-statement-pdf')}?{urlencode(days)}",
     }
     return render(request, "tollbook/portal/credits/statement.html", context)
 
