@@ -298,6 +298,15 @@ def report_credit(
     run("reports.credit", since=since, until=until, by_account=by_account, account=account, file=file)
 
 
+@report.command("revenue")
+@click.option("--from", "since", type=DAY, help="The first day (default: of last month).")
+@click.option("--until", type=DAY, help="The last day, included (default: of last month).")
+@_report_options
+def report_revenue(since: datetime | None, until: datetime | None, account: str | None, file: Path | None) -> None:
+    """Deferred and recognised revenue, day by day: opening + deferred - credited - earned = closing."""
+    run("reports.revenue", since=since, until=until, account=account, file=file)
+
+
 @report.command("aging")
 @click.option("--on", "day", type=DAY, help="At the end of this day (default: today).")
 @_report_options

@@ -18,6 +18,7 @@ from tollbook.reports import chart as charts
 from tollbook.reports import journal as journals
 from tollbook.reports import layouts
 from tollbook.reports.days import Days, last_month
+from tollbook.reports.revenue import revenue as earned
 from tollbook.reports.rollforward import rollforward
 from tollbook.web import sheets
 
@@ -30,6 +31,13 @@ def credit(
     """Write the roll-forward of prepaid credit."""
     report = rollforward(_days(since, until), _account(account), by_account or account is not None)
     _write(layouts.of_rollforward(report), file)
+    _end(report.differences)
+
+
+def revenue(since: datetime | None, until: datetime | None, account: str | None, file: Path | None) -> None:
+    """Write deferred and recognised revenue, day by day."""
+    report = earned(_days(since, until), _account(account))
+    _write(layouts.of_revenue(report), file)
     _end(report.differences)
 
 

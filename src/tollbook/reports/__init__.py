@@ -2,6 +2,7 @@
 
 days          a period of whole days, as the reports and exports know it
 rollforward   prepaid credit: opening + top-ups - usage - refunds - expiries = closing, per credit type
+revenue       deferred and recognised revenue, day by day; what is left, and when it will be earned
 aging         what customers owe, by how long it has been due
 journal       every entry of the books with ids that never change; and one journal a day, in cents
 layouts       the same as files: plain CSV, and what QuickBooks and Xero import

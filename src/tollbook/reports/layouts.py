@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from tollbook.reports.aging import BUCKETS, Aging
 from tollbook.reports.journal import Journal, Line
+from tollbook.reports.revenue import Day, Revenue
 from tollbook.reports.rollforward import Moves, Rollforward
 
 Value = str | int | Decimal | date | None
@@ -77,6 +78,11 @@ def of_aging(report: Aging) -> File:
          one.currency, one.amount)
         for one in report.invoices
     )  # fmt: skip
+
+
+def of_revenue(report: Revenue) -> File:
+    """Each day of each currency on a line; what takes away is below zero."""
+    return [one.name for one in fields(Day)], (astuple(row) for row in report.rows)
 
 
 def _entry(line: Line) -> Sequence[Value]:

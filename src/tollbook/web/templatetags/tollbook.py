@@ -64,3 +64,9 @@ def icon(name: str) -> SafeString:
 def minus(first: Decimal, second: Decimal) -> Decimal:
     """The difference of two amounts of one currency, exact."""
     return first - second
+
+
+@register.filter
+def negated(amount: Decimal) -> Decimal:
+    """The same amount the other way round: a credit as what it is in its own column."""
+    return -amount
