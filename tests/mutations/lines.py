@@ -6,7 +6,6 @@ RUN, MACHINE, LONG = (f"tests/refills/test_{name}.py" for name in ("run", "machi
 RULE, GIVING_UP = "tests/refills/test_rule.py", "tests/refills/test_giving_up.py"
 STRIPE, COLLECT, REFUND, RECEIVE = (f"tests/payments/test_{name}.py" for name in ("inbox", "collect", "refund", "receive"))
 RECORD, REVERSE, HOLD = "tests/usage/test_record.py", "tests/usage/test_reverse.py", "tests/wallets/test_hold.py"
-SIDE_BY_SIDE, LOST = "tests/wallets/test_holds_side_by_side.py", "tests/faults/test_lost_answers.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,8 +420,8 @@ MUTANTS = (
         "usage/record.py",
         "            return in_transaction(partial(_take, prepared))",
         "            return _take(prepared)",
-        LOST,
-        "without_a_second_debit",
+        RECORD,
+        "eight_senders",
     ),
     Mutant(
         "debit wallets without their locks",

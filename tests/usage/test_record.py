@@ -283,8 +283,8 @@ def test_an_event_within_a_transaction_is_rated_anew_when_rates_change_meanwhile
 
     monkeypatch.setattr(recording, "prepare", and_then_a_rate_changes)
     with transaction.atomic():
-        recorded = recording.record_within(account.id, [call()])
-    assert (recorded.accepted, audit()) == (1, [])
+        recorded = recording.record_within(account.id, [call(to="442071838750")])
+    assert (recorded.accepted, recorded.cost, audit()) == (1, Decimal("0.022"), [])
 
 
 def test_a_hold_placed_while_its_event_is_recorded_ends_with_it(db, monkeypatch) -> None:
