@@ -87,6 +87,16 @@ def test_workers_killed_anywhere_leave_nothing_out_and_nothing_twice(db: Databas
     prove(INVOICES, 1, len(FEES))
 
 
+def work(pids: list[int]) -> None:
+    """A run in a thread, whose connection may be cut; it tells which one that is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pids.append(cursor.fetchone()[0])
+    with contextlib.suppress(Error):
+        bill(part_size=2)
+    connections.close_all()
+
+
 def test_eight_runs_at_once_cut_off_and_run_again_bill_each_period_once(db: Database) -> None:
     """Three periods are due; every worker's connection is cut at some moment, in the midst of whatever it does."""
     accounts, dice, cut = 0, random.Random(8), Counter[str]()
@@ -94,15 +104,7 @@ def test_eight_runs_at_once_cut_off_and_run_again_bill_each_period_once(db: Data
         accounts += len(load(db, 6, add_months(first_of_month(), -2), 2, slug=f"round-{accounts}"))
         pids: list[int] = []
 
-        def work() -> None:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_backend_pid()")
-                pids.append(cursor.fetchone()[0])
-            with contextlib.suppress(Error):
-                bill(part_size=2)
-            connections.close_all()
-
-        threads = [threading.Thread(target=work) for _ in range(WORKERS)]
+        threads = [threading.Thread(target=work, args=(pids,)) for _ in range(WORKERS)]
         [thread.start() for thread in threads]
         with db.connect("owner") as owner:
             while any(thread.is_alive() for thread in threads):

@@ -18,7 +18,7 @@ from django.db import connection
 from tollbook.accounts.account import by_id, today_in
 from tollbook.errors import NotFound
 from tollbook.invoicing.status import Status, condition, status_of
-from tollbook.invoicing.tables import Invoice, InvoiceLine, OpenBalance, Settlement
+from tollbook.invoicing.tables import Invoice, InvoiceLine, OpenBalance, Reduction, Settlement
 from tollbook.money.amount import ZERO
 
 LARGEST_PAGE = 500
@@ -119,8 +119,24 @@ class Opened:
     invoice: Invoice
     lines: list[InvoiceLine]
     settlements: list[Settlement]
+    reductions: list[Reduction]
     balance: Decimal
     status: Status
+
+    @property
+    def paid(self) -> Decimal:
+        """What of it payments settled."""
+        return sum((one.amount for one in self.settlements), ZERO)
+
+    @property
+    def credited(self) -> Decimal:
+        """What of it credit notes took off."""
+        return sum((one.amount for one in self.reductions if one.credit_note_id), ZERO)
+
+    @property
+    def written_off(self) -> Decimal:
+        """What of it was given up."""
+        return sum((one.amount for one in self.reductions if not one.credit_note_id), ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +222,7 @@ def find(account_id: UUID, number: str, today: date | None = None) -> Opened:
         invoice=invoice,
         lines=list(InvoiceLine.objects.filter(**mine).order_by("position")),
         settlements=list(Settlement.objects.filter(**mine).order_by("settled_at", "id")),
+        reductions=list(Reduction.objects.filter(**mine).order_by("reduced_at", "id")),
         balance=balance,
         status=status_of(balance, invoice.due_on, invoice.grace_until_on, today),
     )

@@ -195,6 +195,14 @@ def issue_all(papers: Sequence[tuple[Account, Draft]], source: Source | None = N
     return [Issued(row.account_id, row.id, row.number, row.total, row.currency) for row in rows]
 
 
+def taxed(account: Account, draft: Draft) -> Sums:
+    """What a draft would come to with today's rules of tax. Reads only. Raises Invalid for lines that can't be printed."""
+    by_code = sellers([account.seller_code])
+    treated = treatments([(account, draft)], by_code, rules())
+    treats = [_treatment(account, draft, line, by_code[account.seller_code], treated) for line in draft.lines]
+    return _checked(account.currency, draft.lines, treats)
+
+
 def treatments(
     papers: Sequence[tuple[Account, Draft]], by_code: Mapping[str, Seller], source: Source
 ) -> dict[tuple[date, Buyer, str], Treatment]:

@@ -14,7 +14,7 @@ whole. Any number of workers share a run by joining it. What can't be done for o
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -160,16 +160,14 @@ def find(
     billed = _billed(dues)
     found, papers = _Found(), []
     for account in accounts:
-        waiting: list[Charge] = []
-        for one in _recent(account, days[account.id], dues.get(account.id, ()), billed, found):
-            waiting += [charge for charge in one.charges if (account.id, charge.cause) not in billed]
-            if waiting and sum((charge.amount for charge in waiting), ZERO) >= 0:
-                papers.append((account, one, waiting))
-                waiting = []
+        known = billed.get(account.id, set())
+        recent = _recent(account, days[account.id], dues.get(account.id, ()), known, found)
+        ready, waiting = due.billable(recent, known)
+        papers += [(account, one) for one in ready]
         if waiting:
-            found.waiting[account.id] = sum((charge.amount for charge in waiting), ZERO)
-    named = _named([(account.id, one.cause) for account, one, _ in papers])
-    found.papers = [Paper(account, _draft(one, lines, days[account.id], named)) for account, one, lines in papers]
+            found.waiting[account.id] = due.total(waiting)
+    named = _named([(account.id, one.cause) for account, one in papers])
+    found.papers = [Paper(account, _draft(one, days[account.id], named)) for account, one in papers]
     return found
 
 
@@ -267,38 +265,46 @@ def _since(accounts: Sequence[Account], run: _Run) -> dict[UUID, date]:
 
 
 def _recent(
-    account: Account, day: date, dues: Sequence[Due], billed: set[tuple[UUID, str]], found: _Found
+    account: Account, day: date, dues: Sequence[Due], billed: Container[str], found: _Found
 ) -> list[Due]:
     """What is not too old to be billed without a person; the rest is counted, by billing days."""
     if not dues:
         return []
     oldest_on = period_number(account.anchor_on, period_of(account.anchor_on, day).index - CATCH_UP + 1).start_on
     old = [one for one in dues if one.bill_on < oldest_on]
-    missed = [one for one in old if any((account.id, charge.cause) not in billed for charge in one.charges)]
+    missed = [one for one in old if any(charge.cause not in billed for charge in one.charges)]
     if missed:
         found.too_old[account.id] = len(missed)
     return [one for one in dues if one.bill_on >= oldest_on]
 
 
-def _billed(dues: Mapping[UUID, Sequence[Due]]) -> set[tuple[UUID, str]]:
+def _billed(dues: Mapping[UUID, Sequence[Due]]) -> dict[UUID, set[str]]:
     wanted = [(id, charge.cause) for id, all_due in dues.items() for one in all_due for charge in one.charges]
-    if not wanted:
-        return set()
-    columns = {"account_ids": [id for id, _ in wanted], "causes": [cause for _, cause in wanted]}
-    return set(execute(SQL["billed"], columns).fetchall())
+    found: dict[UUID, set[str]] = {}
+    if wanted:
+        columns = {"account_ids": [id for id, _ in wanted], "causes": [cause for _, cause in wanted]}
+        for account_id, cause in execute(SQL["billed"], columns):
+            found.setdefault(account_id, set()).add(cause)
+    return found
 
 
 def _named(wanted: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], int]:
     if not wanted:
         return {}
     columns = {"account_ids": [id for id, _ in wanted], "causes": [cause for _, cause in wanted]}
-    return {(id, cause): count for id, cause, count in execute(SQL["named"], columns).fetchall()}
+    known = execute(SQL["named"], columns).fetchall()
+    return {(id, cause): _count_named(id, cause) for id, cause in known}
 
 
-def _draft(one: Due, charges: Sequence[Charge], day: date, named: Mapping[tuple[UUID, str], int]) -> Draft:
+def _count_named(account_id: UUID, cause: str) -> int:
+    [count] = execute(SQL["count_named"], {"account_id": account_id, "cause": cause}).fetchone() or [0]
+    return int(count)
+
+
+def _draft(one: Due, day: date, named: Mapping[tuple[UUID, str], int]) -> Draft:
     count = named.get((one.account_id, one.cause), 0)
     cause = f"{one.cause}#{count + 1}" if count else one.cause
-    lines = [_line(charge) for charge in charges]
+    lines = [_line(charge) for charge in one.charges]
     return Draft(str(InvoiceKind.RECURRING), cause, day, lines, period=one.period, actor=SYSTEM.name)
 
 

@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from tollbook.accounts import account as accounts
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, NotFound
-from tollbook.invoicing import file, history, register
+from tollbook.invoicing import credit_note, file, history, register, write_off
 from tollbook.invoicing.status import Status
 from tollbook.ledger import trace
 from tollbook.money.amount import ZERO
@@ -32,6 +32,8 @@ KINDS = {
     "payment": "Money received",
     "settlement": "Payment applied",
     "credit": "Kept as credit",
+    "credit_note": "Credited",
+    "write_off": "Written off",
 }
 
 
@@ -98,6 +100,9 @@ def invoice(request: DeskRequest, slug: str, number: str) -> HttpResponse:
         "opened": opened,
         "invoice": opened.invoice,
         "payments": applied.applied(account.id, opened.settlements),
+        "credit_notes": credit_note.of_invoice(account.id, opened.invoice.id),
+        "written_off": write_off.written_off(opened.invoice),
+        "creditable": opened.invoice.kind != "refill" and any(one.gross for one in credit_note.left(opened.invoice)),
         "transfers": [
             (one, KINDS.get(one.kind, one.kind)) for one in trace.caused_by(account.id, list(_causes(opened)))
         ],
@@ -172,6 +177,8 @@ def _before(request: DeskRequest) -> int | None:
 def _causes(opened: history.Opened) -> Iterator[tuple[str, str]]:
     """What the transfers behind an invoice are called in the books."""
     yield ("refill", opened.invoice.cause) if opened.invoice.kind == "refill" else ("invoice", str(opened.invoice.id))
+    for reduction in opened.reductions:
+        yield (reduction.kind, str(reduction.credit_note_id or reduction.id))
     for settlement in opened.settlements:
         yield ("payment", str(settlement.payment_id))
         yield ("settlement", str(settlement.id))

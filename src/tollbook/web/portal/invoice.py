@@ -14,7 +14,7 @@ from django.utils.cache import get_conditional_response
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Area
-from tollbook.invoicing import around, file, history
+from tollbook.invoicing import around, credit_note, file, history
 from tollbook.invoicing.document.einvoice.statement import statement
 from tollbook.invoicing.history import Opened
 from tollbook.invoicing.status import Status
@@ -37,6 +37,8 @@ IN_THE_BOOKS = {
     "payment": "Payment received",
     "settlement": "Payment applied",
     "credit": "Kept as account credit",
+    "credit_note": "Credited",
+    "write_off": "Written off",
 }
 
 
@@ -98,7 +100,10 @@ def invoice(request: PortalRequest, number: str) -> HttpResponse:
         "lines": opened.lines,
         "status": opened.status.label,
         "balance": opened.balance,
-        "settled": opened.invoice.total - opened.balance,
+        "settled": opened.paid,
+        "credited": opened.credited,
+        "written_off": opened.written_off,
+        "credit_notes": credit_note.of_invoice(request.account.id, opened.invoice.id),
         "state": state(opened),
         "paper": paper,
         "has_xml": statement(paper) is not None,
@@ -187,6 +192,10 @@ def booked(transfers: list[Traced], bought: Bought | None) -> list[Booked]:
 
 
 def _paid(opened: Opened) -> str:
+    if opened.written_off > 0:
+        return "Nothing is asked for any more."
+    if opened.credited and not opened.paid:
+        return f"Credited in full on {day(opened.reductions[-1].reduced_at)}."
     if not opened.settlements:
         return "There was nothing to pay."
     return f"Paid in full on {day(opened.settlements[-1].settled_at)}."
@@ -197,6 +206,8 @@ def _causes(opened: Opened, paid: list[Applied]) -> Iterator[tuple[str, str]]:
     yield "invoice", str(opened.invoice.id)
     if opened.invoice.kind == InvoiceKind.REFILL:
         yield "refill", opened.invoice.cause
+    for reduction in opened.reductions:
+        yield reduction.kind, str(reduction.credit_note_id or reduction.id)
     for one in paid:
         yield "payment", str(one.payment_id)
         yield "settlement", str(one.settlement_id)

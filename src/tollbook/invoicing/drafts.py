@@ -1,0 +1,189 @@
+"""Invoices to be: composed by staff or by a billing run that waits for review, looked at, then issued or discarded.
+
+A draft of a run is a promise of nothing: when it is issued, what is due is computed anew, and only if it still is what was
+looked at does it become an invoice. Discarding it leaves its charges to the next run.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from tollbook.accounts.account import today_in
+from tollbook.accounts.audit import SYSTEM, Actor, note
+from tollbook.accounts.tables import Account
+from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.invoicing import run
+from tollbook.invoicing.issue import Draft, DraftLine, issue, taxed
+from tollbook.invoicing.settle import lock_settlements
+from tollbook.invoicing.tables import DraftInvoice, DraftState, Invoice, InvoiceKind
+from tollbook.invoicing.tax import Sums
+from tollbook.postgres.ids import new_id
+from tollbook.postgres.retry import in_transaction
+
+ONE_OFF = "revenue:one_off"
+
+
+def compose(account: Account, lines: Sequence[DraftLine], actor: Actor, id: UUID, **more: Any) -> DraftInvoice:
+    """Keep a one-off invoice as a draft; the same `id` again answers the draft there is. `more` as in `Draft`.
+
+    Own transaction; as engine. Raises Invalid for lines that can't be printed.
+    """
+    return in_transaction(lambda: _compose(account, lines, actor, id, more))
+
+
+def opened(account_id: UUID, id: UUID) -> DraftInvoice:
+    """The account's draft. Raises NotFound."""
+    found = DraftInvoice.objects.filter(account_id=account_id, id=id).first()
+    if found is None:
+        raise NotFound("There is no such draft.")
+    return found
+
+
+def waiting(account_ids: Sequence[UUID], limit: int = 200) -> list[DraftInvoice]:
+    """Drafts of these accounts that wait for a person, the oldest first."""
+    mine = DraftInvoice.objects.filter(account_id__in=account_ids, state=DraftState.OPEN)
+    return list(mine.order_by("drafted_at", "id")[:limit])
+
+
+def content_of(draft: DraftInvoice) -> Draft:
+    """What would be printed."""
+    return msgspec.convert(draft.content, Draft, strict=False)
+
+
+def sums_of(account: Account, draft: DraftInvoice) -> Sums:
+    """What it comes to, with today's rules of tax."""
+    return taxed(account, content_of(draft))
+
+
+def accept(account: Account, id: UUID, actor: Actor) -> Invoice:
+    """Issue a draft, dated today. Own transaction; as engine. Locks the account's row, then as `issue`.
+
+    Raises NotFound; Conflict when it was decided before, or when what is due is not what was looked at any more: then the
+    draft shows what is.
+    """
+    made = in_transaction(lambda: _accept(account, id, actor))
+    if made is None:
+        raise Conflict("What is due has changed since this was drafted; the draft shows it now. Look at it again.")
+    return made
+
+
+def discard(account: Account, id: UUID, actor: Actor) -> None:
+    """Put a draft away. The same; its charges stay due."""
+    in_transaction(lambda: _decide(account, _locked(account, id), DraftState.DISCARDED, actor))
+
+
+def draft_due(stop: Event | None = None) -> int:
+    """For review: draft all that is due in every active account, and drop drafts of what is due no more; answers how many.
+
+    A transaction for each account; locks its row. Safe to repeat, and side by side.
+    """
+    done = 0
+    for account in Account.objects.filter(is_active=True).order_by("id"):
+        if stop and stop.is_set():
+            break
+        done += in_transaction(lambda account=account: _draft_due(account))  # type: ignore[misc]
+    return done
+
+
+def _compose(
+    account: Account, lines: Sequence[DraftLine], actor: Actor, id: UUID, more: dict[str, Any]
+) -> DraftInvoice:
+    known = DraftInvoice.objects.filter(account_id=account.id, id=id).first()
+    if known is not None:
+        return known
+    draft = Draft(InvoiceKind.ONE_OFF, f"draft:{id}", today_in(account), lines, actor=actor.name, **more)
+    made = _keep(account, draft, actor.name, id)
+    note(account.id, actor, "draft.compose", f"draft/{id}", after={"total": str(made.total)})
+    return made
+
+
+def _keep(account: Account, draft: Draft, by: str, id: UUID | None = None) -> DraftInvoice:
+    return DraftInvoice.objects.create(
+        account_id=account.id,
+        id=id or new_id(),
+        kind=draft.kind,
+        cause=draft.cause,
+        currency=account.currency,
+        total=taxed(account, draft).total,
+        content=msgspec.to_builtins(draft),
+        drafted_by=by,
+        drafted_at=datetime.now(UTC),
+    )
+
+
+def _accept(account: Account, id: UUID, actor: Actor) -> Invoice | None:
+    draft = _locked(account, id)
+    if draft.state != DraftState.OPEN:
+        raise Conflict("This draft was decided before.")
+    day = today_in(account)
+    wanted = _dated(content_of(draft), day, actor)
+    if draft.kind == InvoiceKind.RECURRING:
+        now = next((one for one in _due(account, day) if one.cause == draft.cause), None)
+        if now is None or _lines(now) != _lines(wanted):
+            _refresh(account, draft, now)
+            return None
+    invoice = issue(account, wanted)
+    _decide(account, draft, DraftState.ISSUED, actor, invoice.id)
+    return invoice
+
+
+def _decide(
+    account: Account, draft: DraftInvoice, state: DraftState, actor: Actor, invoice_id: UUID | None = None
+) -> None:
+    if draft.state != DraftState.OPEN:
+        raise Conflict("This draft was decided before.")
+    values = {"state": state, "decided_by": actor.name, "decided_at": datetime.now(UTC), "invoice_id": invoice_id}
+    DraftInvoice.objects.filter(account_id=account.id, id=draft.id).update(**values)
+    note(account.id, actor, f"draft.{state}", f"draft/{draft.id}", after={"total": str(draft.total)})
+
+
+def _locked(account: Account, id: UUID) -> DraftInvoice:
+    lock_settlements(account.id)
+    return opened(account.id, id)
+
+
+def _draft_due(account: Account) -> int:
+    lock_settlements(account.id)
+    mine = DraftInvoice.objects.filter(account_id=account.id, kind=InvoiceKind.RECURRING)
+    open_ones = {draft.cause: draft for draft in mine.filter(state=DraftState.OPEN)}
+    put_away = [_lines(content_of(draft)) for draft in mine.filter(state=DraftState.DISCARDED)]
+    made = 0
+    for wanted in _due(account, today_in(account)):
+        known = open_ones.pop(wanted.cause, None)
+        if known is None and _lines(wanted) not in put_away:
+            _keep(account, wanted, SYSTEM.name)
+            made += 1
+        elif known is not None and _lines(content_of(known)) != _lines(wanted):
+            _refresh(account, known, wanted)
+    for gone in open_ones.values():
+        _refresh(account, gone, None)
+    return made
+
+
+def _refresh(account: Account, draft: DraftInvoice, now: Draft | None) -> None:
+    """Show what is due now; a draft of what is due no more is put away."""
+    mine = DraftInvoice.objects.filter(account_id=account.id, id=draft.id)
+    if now is None:
+        mine.update(state=DraftState.DISCARDED, decided_by=SYSTEM.name, decided_at=datetime.now(UTC))
+    else:
+        mine.update(content=msgspec.to_builtins(now), total=taxed(account, now).total, drafted_at=datetime.now(UTC))
+
+
+def _due(account: Account, day: date) -> list[Draft]:
+    return [paper.draft for paper in run.find([account], {account.id: day}).papers]
+
+
+def _dated(draft: Draft, day: date, actor: Actor) -> Draft:
+    if draft.due_on and draft.due_on < day:
+        raise Invalid("Its due date is over: compose it anew.", field="due_on")
+    changes = {"issued_on": day, "actor": actor.name}
+    return Draft(**{name: getattr(draft, name) for name in Draft.__slots__} | changes)
+
+
+def _lines(draft: Draft) -> list[tuple[str, str, str]]:
+    """What two drafts must have in common to be the same to whoever looks at them."""
+    return [(line.cause, line.description, f"{line.amount:f}") for line in draft.lines]

@@ -1,0 +1,192 @@
+"""Correct an invoice: a credit note of all or of some lines, a write-off; each with what it would do before it does it."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+
+from tollbook.accounts import account as accounts
+from tollbook.accounts.tables import Account
+from tollbook.corrections.correct import Wanted, correct, expect_again, give_up, preview
+from tollbook.errors import Conflict
+from tollbook.invoicing import credit_note, file, history, write_off
+from tollbook.invoicing.credit_note import Left, NothingLeft
+from tollbook.invoicing.tables import InvoiceKind
+from tollbook.money.amount import ZERO
+from tollbook.web import formats
+from tollbook.web.desk.accounts import above
+from tollbook.web.desk.fields import AmountField, ReasonField
+from tollbook.web.desk.page import DeskRequest, staff_page
+from tollbook.web.desk.steps import Once, Review, Sheet, stepped, typed
+
+WHOLE, LINES = "whole", "lines"
+
+
+class CreditForm(Once):
+    """All that is left, or so much of each line; why; and where what was paid of it goes."""
+
+    extent = forms.ChoiceField(
+        label="Credit",
+        choices=[(WHOLE, "All that is left: the invoice is void"), (LINES, "Some of it, as written below")],
+        widget=forms.RadioSelect,
+        initial=WHOLE,
+    )
+    gives_back = forms.BooleanField(
+        label="Give back what was paid of it",
+        required=False,
+        help_text="Else it stays account credit and pays the next invoices. Bank transfers are given back from their page.",
+    )
+    reason = ReasonField("Printed on the credit note.")
+
+    def __init__(self, currency: str, rest: Sequence[Left], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rest = [one for one in rest if one.net]
+        for one in self.rest:
+            most = formats.money(abs(one.net), currency)
+            self.fields[f"line_{one.line.position}"] = AmountField(
+                currency, label=one.line.description, required=False, help_text=f"Without tax; {most} is left."
+            )
+        self.order_fields(["extent", *(f"line_{one.line.position}" for one in self.rest), "reason", "gives_back", "token"])
+
+    def wanted(self) -> Wanted:
+        """What was asked for."""
+        values = self.cleaned_data
+        nets = {one.line.position: values[f"line_{one.line.position}"] or ZERO for one in self.rest}
+        return Wanted(
+            reason=values["reason"],
+            nets=None if values["extent"] == WHOLE else nets,
+            gives_back=values["gives_back"],
+            id=values["token"],
+        )
+
+
+class WhyForm(forms.Form):
+    """Why."""
+
+    reason = ReasonField("Part of the books and of the trail.")
+
+
+@staff_page("GET POST")
+def credit(request: DeskRequest, slug: str, number: str) -> HttpResponse:
+    """Credit an invoice, once per form."""
+    account = accounts.by_slug(slug)
+    opened = history.find(account.id, number)
+    if opened.invoice.kind == InvoiceKind.REFILL:
+        raise Conflict("Bought credit goes back out of its wallet: give its payment back instead.")
+    rest = credit_note.left(opened.invoice)
+    if not any(one.gross for one in rest) and request.method == "GET":
+        raise NothingLeft(f"All of {number} is credited already.")
+    currency = opened.invoice.currency
+    form = CreditForm(currency, rest, typed(request))
+
+    def review(values: dict[str, Any]) -> Review:
+        wanted = form.wanted()
+        seen = preview(account, number, wanted)
+        says = [
+            f"{formats.money(seen.subtotal, currency)} and {formats.money(seen.tax, currency)} of tax are credited.",
+            f"Reason, as it is printed: “{values['reason']}”",
+        ]
+        if seen.freed:
+            back = "is given back to where it came from" if wanted.gives_back else "becomes account credit"
+            says.append(f"{formats.money(seen.freed, currency)} of it was paid, and {back}.")
+        after = opened.balance - seen.off_what_is_owed
+        return Review(
+            f"Credit {formats.money(seen.total, currency)} of {number} of {account.name}",
+            says,
+            [("Open on the invoice", formats.money(opened.balance, currency), formats.money(after, currency))],
+            confirm="Issue the credit note",
+            effect="A credit note is for ever, as the invoice is.",
+            danger=True,
+        )
+
+    def act(values: dict[str, Any]) -> HttpResponse:
+        done = correct(account, number, form.wanted(), request.actor)
+        messages.success(request, f"{done.note.number} credits {formats.money(done.note.total, currency)} of {number}.")
+        if done.kept_because:
+            messages.warning(request, f"What was paid of it is account credit: {done.kept_because}")
+        return redirect("desk:invoice", slug, number)
+
+    lead = f"{formats.money(sum((one.gross for one in rest), ZERO), currency)} of it, with tax, is not credited yet."
+    return stepped(request, form, _sheet(account, number, f"Credit {number}", lead), review, act)
+
+
+@staff_page("GET POST")
+def off(request: DeskRequest, slug: str, number: str) -> HttpResponse:
+    """Write off what is open on an invoice."""
+    account = accounts.by_slug(slug)
+    opened = history.find(account.id, number)
+    currency, owed = opened.invoice.currency, formats.money(opened.balance, opened.invoice.currency)
+    if request.method == "GET" and not opened.balance:
+        raise Conflict(f"Nothing is open on {number}.")
+
+    def review(values: dict[str, Any]) -> Review:
+        return Review(
+            f"Write off {owed} of {number} of {account.name}",
+            ["It becomes bad debt in the books, and nobody is asked for it any more.", "It can be taken back."],
+            [("Open on the invoice", owed, formats.money(Decimal(0), currency))],
+            confirm="Write it off",
+            danger=True,
+        )
+
+    def act(values: dict[str, Any]) -> HttpResponse:
+        give_up(account, number, values["reason"], request.actor)
+        messages.success(request, f"{owed} of {number} is written off.")
+        return redirect("desk:invoice", slug, number)
+
+    return stepped(
+        request, WhyForm(typed(request)), _sheet(account, number, f"Write off {number}", f"{owed} is open."), review, act
+    )
+
+
+@staff_page("GET POST")
+def again(request: DeskRequest, slug: str, number: str) -> HttpResponse:
+    """Take a write-off back."""
+    account = accounts.by_slug(slug)
+    opened = history.find(account.id, number)
+    currency = opened.invoice.currency
+    gone = write_off.written_off(opened.invoice)
+    if request.method == "GET" and gone <= 0:
+        raise Conflict(f"Nothing of {number} is written off.")
+
+    def review(values: dict[str, Any]) -> Review:
+        now, after = opened.balance, opened.balance + gone
+        return Review(
+            f"Expect {formats.money(gone, currency)} of {number} of {account.name} again",
+            ["It is owed again, and can be paid."],
+            [("Open on the invoice", formats.money(now, currency), formats.money(after, currency))],
+            confirm="Take the write-off back",
+        )
+
+    def act(values: dict[str, Any]) -> HttpResponse:
+        expect_again(account, number, values["reason"], request.actor)
+        messages.success(request, f"{number} is owed again.")
+        return redirect("desk:invoice", slug, number)
+
+    lead = f"{formats.money(gone, currency)} is written off."
+    return stepped(request, WhyForm(typed(request)), _sheet(account, number, f"Expect {number} again", lead), review, act)
+
+
+@staff_page()
+def credit_note_pdf(request: DeskRequest, slug: str, number: str) -> HttpResponse:
+    """The credit note as the customer has it."""
+    content = file.credit_note_pdf(accounts.by_slug(slug).id, number)
+    headers = {"Content-Disposition": f'inline; filename="{number}.pdf"'}
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
+
+
+def _sheet(account: Account, number: str, title: str, lead: str) -> Sheet:
+    place = (reverse("desk:invoice", args=[account.slug, number]), number)
+    return Sheet(title, "invoices", [*above(account), place], lead)
+
+
+urls = [
+    path("accounts/<slug:slug>/invoices/<str:number>/credit/", credit, name="invoice-credit"),
+    path("accounts/<slug:slug>/invoices/<str:number>/write-off/", off, name="invoice-write-off"),
+    path("accounts/<slug:slug>/invoices/<str:number>/expect-again/", again, name="invoice-expect-again"),
+    path("accounts/<slug:slug>/credit-notes/<str:number>.pdf", credit_note_pdf, name="credit-note-pdf"),
+]

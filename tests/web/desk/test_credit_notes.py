@@ -1,0 +1,90 @@
+"""Credit notes, write-offs, drafts and one-off invoices, as staff make them at the desk and as the customer sees them."""
+
+from django.http import HttpResponse
+from django.test import Client
+
+from tests.payments.test_transfer import an_invoice
+from tests.people import person
+from tests.web.desk.conftest import Desk, words
+from tollbook.accounts.tables import Account, Level
+from tollbook.audit.books import audit
+from tollbook.invoicing.history import find
+from tollbook.invoicing.tables import CreditNote, DraftInvoice, Invoice
+from tollbook.postgres.ids import new_id
+
+HOME = "/desk/accounts/northwind/invoices/INV-000001/"
+
+
+def token() -> str:
+    return str(new_id())
+
+
+def posted(desk: Desk, path: str, **values: str) -> HttpResponse:
+    return desk.client.post(path, values)
+
+
+def test_a_credit_note_is_reviewed_before_it_is_issued_and_issued_once(desk: Desk, northwind: Account) -> None:
+    an_invoice(northwind)
+    form = {"extent": "lines", "line_1": "40.00", "reason": "Too many seats", "token": token()}
+    said = words(posted(desk, f"{HOME}credit/", **form))
+    assert "Credit $40.00 of INV-000001" in said and "“Too many seats”" in said
+    assert not CreditNote.objects.exists()
+    for _ in range(2):
+        posted(desk, f"{HOME}credit/", **form, confirmed="yes")
+    [note] = CreditNote.objects.all()
+    assert (note.number, note.total) == ("CN-000001", 40)
+    page = desk.read(HOME)
+    assert "Credit note CN-000001" in page and "Too many seats" in page
+    assert audit(None) == []
+
+
+def test_more_than_is_left_is_refused_beside_the_form(desk: Desk, northwind: Account) -> None:
+    an_invoice(northwind)
+    answer = posted(desk, f"{HOME}credit/", extent="lines", line_1="100000", reason="x", token=token())
+    assert answer.status_code == 400 and "left to credit" in words(answer)
+
+
+def test_a_write_off_is_taken_back(desk: Desk, northwind: Account) -> None:
+    invoice = an_invoice(northwind)
+    posted(desk, f"{HOME}write-off/", reason="Bankrupt", confirmed="yes")
+    assert find(northwind.id, invoice.number).balance == 0
+    assert "Written off" in desk.read(HOME)
+    posted(desk, f"{HOME}expect-again/", reason="They paid", confirmed="yes")
+    assert find(northwind.id, invoice.number).balance == invoice.total
+    assert audit(None) == []
+
+
+def test_a_one_off_invoice_is_a_draft_until_it_is_issued(desk: Desk, northwind: Account) -> None:
+    first = {"description_1": "Porting", "quantity_1": "12", "price_1": "15.00"}
+    form = first | {"description_2": "Goodwill", "price_2": "-30", "quantity_2": "1", "po_number": "PO-9", "token": token()}
+    for _ in range(2):
+        posted(desk, "/desk/accounts/northwind/one-off/", **form)
+    [draft] = DraftInvoice.objects.all()
+    assert draft.total == 150 and not Invoice.objects.exists()
+    assert "Northwind" in desk.read("/desk/drafts/")
+    address = f"/desk/accounts/northwind/drafts/{draft.id}/"
+    assert "Porting" in desk.read(address)
+    assert "$150.00" in words(desk.get(f"{address}issue/"))
+    posted(desk, f"{address}issue/")
+    assert posted(desk, f"{address}issue/").status_code == 409
+    [invoice] = Invoice.objects.all()
+    assert (invoice.kind, invoice.total, invoice.po_number) == ("one_off", 150, "PO-9")
+    assert "No drafts wait" in desk.read("/desk/drafts/")
+    assert audit(None) == []
+
+
+def test_a_line_without_its_price_is_explained(desk: Desk, northwind: Account) -> None:
+    form = {"description_1": "A", "price_1": "1", "description_2": "B", "token": token()}
+    answer = posted(desk, "/desk/accounts/northwind/one-off/", **form)
+    assert answer.status_code == 400 and "A line has a description and a price." in words(answer)
+
+
+def test_the_customer_finds_the_note_from_its_invoice_and_back(desk: Desk, northwind: Account, client: Client) -> None:
+    an_invoice(northwind)
+    posted(desk, f"{HOME}credit/", extent="whole", reason="Billed twice", token=token(), confirmed="yes")
+    client.force_login(person(northwind, "owner", Level.SUPER_ADMIN))
+    page = client.get("/billing/invoices/INV-000001/").content.decode()
+    assert "/billing/credit-notes/CN-000001/" in page and "Credited in full" in page
+    note = client.get("/billing/credit-notes/CN-000001/").content.decode()
+    assert "/billing/invoices/INV-000001/" in note and "Billed twice" in note
+    assert client.get("/billing/credit-notes/CN-000009/").status_code == 404
