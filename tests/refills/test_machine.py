@@ -1,10 +1,13 @@
 """The refill machine beyond the straight line: backup cards, confirmations, silence, wrong sums, what a person settles."""
 
 import contextlib
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test.utils import override_settings
 
 from tests.payments.gateways import Deaf, Silent
@@ -356,6 +359,27 @@ def test_while_the_gateway_is_silent_wallets_wait_visibly_and_go_on_by_themselve
             one.later(minutes=5)
         shop.run(2)
     assert all(one.states() == {"succeeded": 1} for one in shops)
+
+
+@gateway_is("Silent")
+def test_wallets_that_wait_for_a_silent_gateway_are_not_locked_again_and_again(shop: Shop) -> None:
+    """Every use wakes the worker: looking at each of them each time would cost those who send usage."""
+    Silent.charges = False
+    shops = [shop, *(Shop(shop.db, f"shop-{number}") for number in range(7))]
+    for one in shops:
+        one.ready("50.00")
+    said: list[str] = []
+
+    def listen(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
+        said.append(statement)
+        return execute(statement, *rest)
+
+    with override_settings(REFILLS_AT_ONCE=1):
+        shop.run()
+        with connection.execute_wrapper(listen):
+            shop.run()
+    assert sum(one.stop() is not None for one in shops) == 5
+    assert said and not any("FOR UPDATE" in statement or "FOR NO KEY UPDATE" in statement for statement in said)
 
 
 @gateway_is("Silent")

@@ -31,11 +31,13 @@ CONFIRM_PAUSE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class DueWallet:
-    """A wallet at or below its minimum, with an automatic rule and no open refill."""
+    """A wallet at or below its minimum, with an automatic rule and no open refill; and the gateway it waits for, when its
+    stop says that it does."""
 
     account_id: UUID
     wallet_id: UUID
     type_code: str
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 -- name: due
 -- Automatic wallets at or below their minimum without an open refill, whose amount would count; stopped ones last and in random order, so that many of them never hide a new one.
-SELECT w.account_id, w.id, w.type_code
+SELECT w.account_id, w.id, w.type_code, CASE s.code WHEN 'gateway_away' THEN m.gateway END
 FROM refill_rule r
 JOIN wallet w ON w.account_id = r.account_id AND w.id = r.wallet_id
 LEFT JOIN refill_stop s ON s.account_id = r.account_id AND s.wallet_id = r.wallet_id
+LEFT JOIN payment_method m ON m.account_id = r.account_id AND m.is_default AND m.removed_at IS NULL
 WHERE r.automatic AND w.paid + w.granted <= r.minimum_before_refill
   AND NOT EXISTS (SELECT FROM refill o WHERE o.account_id = r.account_id AND o.wallet_id = r.wallet_id
                   AND o.state IN ('decided', 'charging', 'unknown', 'action_required'))

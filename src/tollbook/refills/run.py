@@ -92,6 +92,10 @@ def _move_on(open_: Unfinished) -> bool:
 
 
 def _refill(wallet: DueWallet) -> bool:
+    """A wallet that waits visibly for a silent gateway is not looked at again before that is asked anew: many of them, with
+    every use that wakes the worker, would cost those who send usage."""
+    if wallet.waits_for and health.is_away(wallet.waits_for):
+        return False
     refill_id = decide.decide(wallet.account_id, wallet.type_code)
     return refill_id is not None and step(wallet.account_id, refill_id)
 
