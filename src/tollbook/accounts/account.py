@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
@@ -56,9 +57,14 @@ def open_account(new: NewAccount, actor: Actor) -> Account:
 
 CHANGEABLE = (
     "name", "legal_name", "address", "country", "tax_id", "po_number", "billing_email", "timezone", "terms_days",
-    "grace_days", "zero_rule", "overdraft_limit",
+    "grace_days", "zero_rule", "overdraft_limit", "region", "recipients", "tax_exemption", "seller_code",
 )  # fmt: skip
 """What of an account may change. Its short name, currency and billing day are fixed: what was billed rests on them."""
+
+DETAILS = ("legal_name", "address", "country", "region", "tax_id", "po_number", "billing_email", "recipients")
+"""What the account's own people may change of it: what its future documents say, and who gets them."""
+
+MOST_RECIPIENTS = 10
 
 
 def change(account_id: UUID, changes: Mapping[str, Any], actor: Actor) -> Account:
@@ -82,8 +88,8 @@ def change(account_id: UUID, changes: Mapping[str, Any], actor: Actor) -> Accoun
         changed = [name for name in changes if before[name] != getattr(account, name)]
         if changed:
             account.save(update_fields=changed)
-            after = {name: str(getattr(account, name)) for name in changed}
-            told = {name: str(before[name]) for name in changed}
+            after = {name: _told(getattr(account, name)) for name in changed}
+            told = {name: _told(before[name]) for name in changed}
             note(account.id, actor, "account.change", f"account/{account.slug}", before=told, after=after)
     return account
 
@@ -95,10 +101,28 @@ def _check(account: Account) -> None:
     except ValidationError as wrong:
         field, messages = next(iter(wrong.message_dict.items()))
         raise Invalid(messages[0], field=field) from None
+    if not (len(account.country) == 2 and account.country.isascii() and account.country.isupper()):
+        raise Invalid("A country is two capital letters, such as US.", field="country")
+    _check_recipients(account.recipients)
     if account.overdraft_limit < 0:
         raise Invalid("The limit is zero or more.", field="overdraft_limit")
     if account.zero_rule == ZeroRule.OVERDRAFT and account.overdraft_limit == 0:
         raise Invalid("Say how far below zero the balance may go.", field="overdraft_limit")
+
+
+def _check_recipients(addresses: list[str]) -> None:
+    if len(addresses) > MOST_RECIPIENTS:
+        raise Invalid(f"At most {MOST_RECIPIENTS} more addresses get documents.", field="recipients")
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise Invalid(f"“{address}” is not an email address.", field="recipients") from None
+
+
+def _told(value: object) -> str:
+    """A value as the trail tells it."""
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _check_timezone(name: str) -> None:

@@ -94,6 +94,15 @@ class FactsForm(AccountForm):
         min_value=0, max_value=365, help_text="From an invoice's date to the day it is due. For new invoices."
     )
     grace_days = forms.IntegerField(min_value=0, max_value=365, help_text="After that day, before it is overdue.")
+    region = forms.CharField(
+        max_length=40, required=False, help_text="State or province as rules of tax name it, such as NY."
+    )
+    tax_exemption = forms.CharField(
+        max_length=200, required=False, help_text="Why no tax is charged, as printed, such as a certificate. Empty: it is."
+    )
+    seller_code = forms.CharField(
+        label="Billed by", max_length=40, help_text="The code of the seller whose name and series its documents bear."
+    )
     zero_rule = forms.ChoiceField(label="At zero", choices=ZeroRule.choices)
     overdraft_limit = AmountField(help_text="How far below zero each wallet may go. Zero with the first rule.")
 
