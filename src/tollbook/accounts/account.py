@@ -97,7 +97,7 @@ def change(account_id: UUID, changes: Mapping[str, Any], actor: Actor) -> Accoun
 def _check(account: Account) -> None:
     _check_timezone(account.timezone)
     try:
-        account.clean_fields(exclude=["id", "slug", "created_at"])
+        account.clean_fields(exclude=["id", "slug", "created_at", "recipients"])
     except ValidationError as wrong:
         field, messages = next(iter(wrong.message_dict.items()))
         raise Invalid(messages[0], field=field) from None
