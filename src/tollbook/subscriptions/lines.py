@@ -60,7 +60,7 @@ def lines_of(plan: Plan, payer: Payer, until: date, since: date | None = None) -
         last = min(last, period_of(plan.anchor_on, plan.ends_on, plan.months).index)
     for index in range(first, last + 1):
         period = period_number(plan.anchor_on, index, plan.months)
-        for owed in _of_period(plan, payer, period):
+        for owed in _of_period(plan, payer, period, until, since if recent else None):
             if owed.bill_on <= until:
                 yield owed
 
@@ -85,11 +85,13 @@ def falls_due(plan: Plan, payer: Payer, period: Period) -> date | None:
     return plan.starts_on if plan.at_once else billing_day(payer.anchor_on, plan.starts_on)
 
 
-def _of_period(plan: Plan, payer: Payer, period: Period) -> Iterator[Owed]:
+def _of_period(plan: Plan, payer: Payer, period: Period, until: date, since: date | None) -> Iterator[Owed]:
     bill_on = falls_due(plan, payer, period)
     if bill_on is None:
         return
     if not plan.changes and _is_plain(plan, period):
+        if bill_on > until or (since and bill_on < since):
+            return
         yield Owed(bill_on, plan.known_on, _whole(plan, payer, period))
         return
     known = [change for change in plan.changes if change.known_on < bill_on]
