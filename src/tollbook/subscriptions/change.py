@@ -283,11 +283,11 @@ def _before(plan: Plan, wanted: Wanted) -> dict[str, Any]:
         ChangeKind.PRICE: {"price": prices.told(terms.price)},
         ChangeKind.DISCOUNT: {"percent": str(terms.percent_off), "amount": str(terms.amount_off)},
     }
-    return {"id": str(plan.id), **told.get(wanted.kind, {})}
+    return {"subscription": str(plan.id), **told.get(wanted.kind, {})}
 
 
 def _shown(made: SubscriptionChange) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": str(made.id), "from_on": made.from_on.isoformat()}
+    told: dict[str, Any] = {"change": str(made.id), "from_on": made.from_on.isoformat()}
     if made.kind == ChangeKind.END:
         told["ends_on"] = made.until_on and made.until_on.isoformat()
     elif made.until_on:

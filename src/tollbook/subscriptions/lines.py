@@ -3,7 +3,7 @@
 Rules. A period falls due on its first day. It is charged by what was known before that day: whole, or, when prorated,
 for the days that count, each stretch of days with its own terms. What is recorded on that day or later leaves that
 charge as it is and puts it right beside it: days whose terms differ are given back at the old terms and charged at the
-new ones, on the next billing day after both the record and the first of those days, or at once. A change that is not
+new ones (of a fee that stays the same, only its discount), on the next billing day after both the record and the first of those days, or at once. A change that is not
 prorated puts nothing right.
 
 Rounding. The whole period's amount is exact; of it, the days up to and with the k-th of n cost k/n, rounded to the
@@ -20,7 +20,7 @@ from typing import NamedTuple
 from tollbook.money.amount import HUNDRED, to_minor
 from tollbook.money.period import Period, billing_day, period_number, period_of
 from tollbook.subscriptions.charge import DISCOUNT, ONE_OFF, RECURRING, SETUP, Charge
-from tollbook.subscriptions.plan import A_DAY, Change, Plan, Stretch, Terms, differences, in_effect, stretches
+from tollbook.subscriptions.plan import A_DAY, Change, Difference, Plan, Stretch, Terms, differences, in_effect, stretches
 from tollbook.subscriptions.price import Model, arithmetic, exact, plain
 from tollbook.subscriptions.tables import FeeKind
 
@@ -117,14 +117,18 @@ def _put_right(
         after = stretches(plan, in_effect(plan.changes[:count]), period, bill_on)
         for run in differences(view, after, period):
             due = _adjusted_on(payer, change, run.from_on)
-            cause = f"change:{change.id}:{period.start_on}:{run.from_on}"
-            if run.before:
-                for charge in _lines(plan, payer, period, f"{cause}:back", run.from_on, run.until_on, run.before, -1):
-                    yield Owed(due, change.known_on, charge)
-            if run.after:
-                for charge in _lines(plan, payer, period, f"{cause}:fee", run.from_on, run.until_on, run.after, 1):
-                    yield Owed(due, change.known_on, charge)
+            for charge in _adjusted(plan, payer, period, f"change:{change.id}:{period.start_on}:{run.from_on}", run):
+                yield Owed(due, change.known_on, charge)
         view = after
+
+
+def _adjusted(plan: Plan, payer: Payer, period: Period, cause: str, run: Difference) -> Iterator[Charge]:
+    """What some days are given back and charged; of a fee that stays the same, only its discount."""
+    same = run.before and run.after and run.before[:2] == run.after[:2]
+    for terms, sign, end in ((run.before, -1, "back"), (run.after, 1, "fee")):
+        if terms:
+            lines = _lines(plan, payer, period, f"{cause}:{end}", run.from_on, run.until_on, terms, sign)
+            yield from (line for line in lines if not same or line.revenue_code == DISCOUNT)
 
 
 def _adjusted_on(payer: Payer, change: Change, first_on: date) -> date:
