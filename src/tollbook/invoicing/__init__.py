@@ -10,6 +10,10 @@ history      what Invoice History shows: filters, sorting, pages, totals
 around       what stands around an invoice: the one before and after, the one that billed a setup fee
 register     the invoices of all accounts, newest first: for staff
 run          the month's invoices from subscriptions, safely repeatable
-file         the PDF of an invoice, typeset once and kept
-document/    the typesetting
+file         the PDF of an invoice or credit note, typeset once and kept; its UBL
+kept         the bytes of every other document as first handed out
+bundle       many invoices as one ZIP, made while it is sent
+letterhead   who writes to whom on receipts and statements
+account_statement, usage_statement   a period on paper
+document/    the typesetting, and invoices for machines
 """

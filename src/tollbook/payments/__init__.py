@@ -21,4 +21,5 @@ refund       money given back, never more than was captured
 dispute      a payment that is contested: frozen, lost, won
 reconcile    a gateway's list compared with the books for a period, both ways
 applied      the payments behind an invoice: when, with what, by whom
+receipt      a payment on paper
 """
