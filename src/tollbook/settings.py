@@ -32,6 +32,7 @@ TOLLBOOK_REFILLS_AT_ONCE  refills that the worker charges at the same time (defa
 TOLLBOOK_REFILL_LIMITS    what no fault may pass: money of an account a month, charges and money of all accounts an hour, in
                           minor units of each currency (default "account_month=2500000,charges_an_hour=1000,
                           money_an_hour=25000000": 25,000.00 and 250,000.00 dollars); staff may give an account its own
+TOLLBOOK_BILLING_REVIEW      "on": billing runs of the worker leave drafts at the desk, and a person issues them
 """
 
 import os
@@ -246,6 +247,8 @@ OPERATOR = {
     "logo_svg": Path(_LOGO).read_text(encoding="utf-8") if _LOGO else "",
     "payment_instructions": os.environ.get("TOLLBOOK_OPERATOR_PAYMENT_INSTRUCTIONS", ""),
 }
+
+BILLING_REVIEW = os.environ.get("TOLLBOOK_BILLING_REVIEW", "").lower() in _ON
 
 _MAIL = urlsplit(os.environ.get("TOLLBOOK_MAIL", ""))
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _MAIL.hostname else 'dummy'}.EmailBackend"

@@ -42,6 +42,8 @@ WORDS = {
     "draft.issued": "Draft issued",
     "draft.discarded": "Draft discarded",
     "details.change": "Billing details changed",
+    "tax.add": "Tax rule added",
+    "tax.withdraw": "Tax rule withdrawn",
     "payment.record": "Bank transfer recorded",
     "payment.ask": "Payment asked for",
     "payment.give_up": "Payment given up",

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
 
+from django.conf import settings
+
 from tollbook.accounts.remember import forget_old
 from tollbook.alerts import deliver, notify
+from tollbook.invoicing import drafts
 from tollbook.invoicing.deferral import recognise_due
 from tollbook.invoicing.run import bill
+from tollbook.invoicing.run import forget_old as forget_runs
 from tollbook.payments import collect, inbox, method, reconcile, refund
 from tollbook.refills.run import run_due
 from tollbook.refills.settlers import SETTLERS, open_since
@@ -40,8 +44,9 @@ def expire_holds(stop: Event) -> int:
 
 
 def bill_periods(stop: Event) -> int:
-    """Invoice what has become due."""
-    return len(bill(stop=stop).issued)
+    """Invoice what has become due, or draft it where a person reviews it; forget old runs that issued nothing."""
+    forget_runs()
+    return drafts.draft_due(stop) if settings.BILLING_REVIEW else len(bill(stop=stop).issued)
 
 
 def recognise(stop: Event) -> int:

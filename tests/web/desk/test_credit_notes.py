@@ -1,16 +1,26 @@
 """Credit notes, write-offs, drafts and one-off invoices, as staff make them at the desk and as the customer sees them."""
 
+from decimal import Decimal
+
 from django.http import HttpResponse
 from django.test import Client
 
 from tests.payments.test_transfer import an_invoice
 from tests.people import person
 from tests.web.desk.conftest import Desk, words
+from tollbook.accounts.account import today_in
+from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account, Level
 from tollbook.audit.books import audit
+from tollbook.invoicing.drafts import draft_due
 from tollbook.invoicing.history import find
-from tollbook.invoicing.tables import CreditNote, DraftInvoice, Invoice
+from tollbook.invoicing.run import bill
+from tollbook.invoicing.tables import CreditNote, DraftInvoice, Invoice, TaxRule
+from tollbook.money.period import period_of
 from tollbook.postgres.ids import new_id
+from tollbook.subscriptions.component import offer
+from tollbook.subscriptions.subscribe import NewSubscription, start
+from tollbook.subscriptions.tables import FeeKind
 
 HOME = "/desk/accounts/northwind/invoices/INV-000001/"
 
@@ -88,3 +98,39 @@ def test_the_customer_finds_the_note_from_its_invoice_and_back(desk: Desk, north
     note = client.get("/billing/credit-notes/CN-000001/").content.decode()
     assert "/billing/invoices/INV-000001/" in note and "Billed twice" in note
     assert client.get("/billing/credit-notes/CN-000009/").status_code == 404
+
+
+def test_a_rule_of_tax_is_added_and_taxes_the_next_invoice(desk: Desk, northwind: Account) -> None:
+    form = {"country": "US", "tax_rate": "8.875", "label": "Sales tax", "valid_from": "2020-01-01"}
+    assert "Sales tax of 8.875 %" in words(posted(desk, "/desk/taxes/new/", **form))
+    posted(desk, "/desk/taxes/new/", **form, confirmed="yes")
+    again = posted(desk, "/desk/taxes/new/", **form, confirmed="yes")
+    assert again.status_code == 409 and "already" in words(again)
+    invoice = an_invoice(northwind)
+    assert (invoice.tax, invoice.total) == (Decimal("8.88"), invoice.subtotal + Decimal("8.88"))
+    [rule] = TaxRule.objects.all()
+    assert "US" in desk.read("/desk/taxes/")
+    posted(desk, f"/desk/taxes/{rule.id}/withdraw/")
+    assert "Nothing is taxed" in desk.read("/desk/taxes/")
+
+
+def test_a_run_in_review_leaves_drafts_that_are_issued_only_as_looked_at(desk: Desk, northwind: Account) -> None:
+    offer("seats", "Agent seats", FeeKind.RECURRING, Decimal(20), SYSTEM)
+    day = period_of(northwind.anchor_on, today_in(northwind)).start_on
+    row = start(northwind, NewSubscription("seats", day, Decimal(2)), SYSTEM)
+    assert [draft_due(), draft_due()] == [1, 0]
+    assert not Invoice.objects.exists()
+    [draft] = DraftInvoice.objects.all()
+    assert draft.total == 40
+    start(northwind, NewSubscription("seats", day, Decimal(1)), SYSTEM)
+    address = f"/desk/accounts/northwind/drafts/{draft.id}/"
+    refused = posted(desk, f"{address}issue/")
+    assert refused.status_code == 409
+    draft_due()
+    draft = DraftInvoice.objects.get(state="open")
+    assert draft.total == 60
+    posted(desk, f"/desk/accounts/northwind/drafts/{draft.id}/issue/")
+    [invoice] = Invoice.objects.all()
+    assert (invoice.total, invoice.kind, row.account_id) == (60, "recurring", northwind.id)
+    assert bill().issued == [] and draft_due() == 0
+    assert audit(None) == []

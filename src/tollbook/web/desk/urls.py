@@ -17,6 +17,7 @@ from tollbook.web.desk import (
     refills,
     reports,
     subscriptions,
+    taxes,
     users,
     wallets,
 )
@@ -33,6 +34,7 @@ urlpatterns = [
     *components.urls,
     *subscriptions.urls,
     *drafts.urls,
+    *taxes.urls,
     *credit_notes.urls,
     *invoices.urls,
     *payments.urls,
