@@ -3,8 +3,8 @@
 Rules. A period falls due on its first day. It is charged by what was known before that day: whole, or, when prorated,
 for the days that count, each stretch of days with its own terms. What is recorded on that day or later leaves that
 charge as it is and puts it right beside it: days whose terms differ are given back at the old terms and charged at the
-new ones (of a fee that stays the same, only its discount), on the next billing day after both the record and the first of those days, or at once. A change that is not
-prorated puts nothing right.
+new ones (of a fee that stays the same, only its discount), on the next billing day after both the record and the first
+of those days, or at once. A change that is not prorated puts nothing right.
 
 Rounding. The whole period's amount is exact; of it, the days up to and with the k-th of n cost k/n, rounded to the
 currency's minor unit, half away from zero, and a stretch costs the difference of two such sums. So stretches that cover
@@ -20,7 +20,17 @@ from typing import NamedTuple
 from tollbook.money.amount import HUNDRED, to_minor
 from tollbook.money.period import Period, billing_day, period_number, period_of
 from tollbook.subscriptions.charge import DISCOUNT, ONE_OFF, RECURRING, SETUP, Charge
-from tollbook.subscriptions.plan import A_DAY, Change, Difference, Plan, Stretch, Terms, differences, in_effect, stretches
+from tollbook.subscriptions.plan import (
+    A_DAY,
+    Change,
+    Difference,
+    Plan,
+    Stretch,
+    Terms,
+    differences,
+    in_effect,
+    stretches,
+)
 from tollbook.subscriptions.price import Model, arithmetic, exact, plain
 from tollbook.subscriptions.tables import FeeKind
 
