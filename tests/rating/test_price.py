@@ -123,7 +123,7 @@ def test_many_are_priced_as_each_would_be(rows: list[tuple[int, int, int, int, i
         ):
             columns[row][name] = value
     nothing = np.zeros(len(rows), bool)
-    found = Found(nothing, nothing, np.array([row[5] for row in rows], bool), columns)
+    found = Found(np.zeros(len(rows), np.int64), nothing, nothing, np.array([row[5] for row in rows], bool), columns)
     billed, costs = price_many(found, np.array([row[6] for row in rows], np.int64))
     for row, (*values, initial, step, timed, quantity) in enumerate(rows):
         cents, fee, least = (str(Decimal(value).scaleb(-6)) for value in values)

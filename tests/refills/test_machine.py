@@ -1,7 +1,7 @@
 """The refill machine beyond the straight line: backup cards, confirmations, silence, wrong sums, what a person settles."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -145,6 +145,12 @@ def test_unknown_is_asked_about_after_4_seconds_30_seconds_5_minutes_and_then_ev
         asked.append(at.total_seconds())
     assert asked == [4, 30, 300, 600, 900, 1200]
     assert pause_after(1000, timedelta(hours=25)) == timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def silent_gateways_charge_by_default() -> Iterator[None]:
+    yield
+    Silent.charges = True
 
 
 @gateway_is("Silent")

@@ -72,6 +72,7 @@ def client(db: Database) -> Iterator[TestClient]:
     with TestClient(api, raise_server_exceptions=False) as made:
         yield made
     pool.shutdown()
+    threads.use()  # for whoever comes next without this fixture
 
 
 @pytest.fixture
