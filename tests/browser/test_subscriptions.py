@@ -1,4 +1,4 @@
-"""Subscriptions in a browser: staff see what a change costs before they confirm it; all pages stand up to axe and a phone."""
+"""Subscriptions in a browser: staff see what a change costs before they confirm it; pages stand up to axe and a phone."""
 
 from collections.abc import Iterator
 from datetime import timedelta
