@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import openpyxl
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.databases import Database
@@ -315,6 +316,24 @@ def test_the_zip_holds_the_pdf_of_each_invoice_that_is_shown_or_picked(owner: Cl
     response = owner.get(f"/billing/invoices.zip?pick={numbers[1]}&pick=INV-999999")
     with zipfile.ZipFile(io.BytesIO(b"".join(response))) as packed:
         assert packed.namelist() == [f"{numbers[1]}.pdf"]
+
+
+def test_the_zip_comes_in_pieces_under_the_server(owner: Client, them: People) -> None:
+    """As ASGI asks for it: each piece from a thread, no connection held between them."""
+    for _ in range(3):
+        issued(them.northwind)
+    client = AsyncClient()
+    client.cookies = owner.cookies
+
+    async def pieces() -> list[bytes]:
+        response = await client.get("/billing/invoices.zip")
+        assert response.is_async
+        return [piece async for piece in response]
+
+    taken = async_to_sync(pieces)()
+    assert len(taken) == 4
+    with zipfile.ZipFile(io.BytesIO(b"".join(taken))) as packed:
+        assert packed.testzip() is None and len(packed.namelist()) == 3
 
 
 @pytest.mark.parametrize("path", ["/billing/invoices/", "/billing/invoices.csv", "/billing/invoices.zip"])
