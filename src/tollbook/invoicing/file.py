@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from tollbook.errors import NotFound
+from tollbook.errors import Conflict, NotFound
 from tollbook.invoicing import kept
 from tollbook.invoicing.document import figures
 from tollbook.invoicing.document.einvoice.statement import statement
@@ -47,7 +47,7 @@ def pdfs(invoices: Sequence[Invoice]) -> list[bytes]:
 
 
 def xml(account_id: UUID, number: str) -> str:
-    """The account's invoice as UBL 2.1. Raises NotFound, also when EN 16931 has no words for it."""
+    """The account's invoice as UBL 2.1. Raises NotFound; Conflict when EN 16931 has no words for it."""
     return _ubl(paper(_invoice(account_id, number)))
 
 
@@ -120,7 +120,7 @@ def _credit_note(account_id: UUID, number: str) -> CreditNote:
 def _ubl(paper: Paper) -> str:
     said = statement(paper)
     if said is None:
-        raise NotFound(f"{paper.number} can't be said in UBL by EN 16931.")
+        raise Conflict(f"EN 16931 has no words for {paper.number}, so there is no XML of it; its PDF says all.")
     return ubl(said)
 
 
