@@ -24,7 +24,7 @@ def load(
     for code, name, price in FEES[:lines]:
         offer(code, name, FeeKind.RECURRING, Decimal(price), SYSTEM)
     ids = [new_id() for _ in range(count)]
-    now = datetime.now(UTC)
+    now = datetime(anchor_on.year, anchor_on.month, anchor_on.day, tzinfo=UTC)
     with database.connect("owner") as connection, connection.transaction(), connection.cursor() as cursor:
         with cursor.copy(
             "COPY account (id, slug, name, legal_name, address, country, tax_id, po_number, billing_email, currency,"

@@ -49,6 +49,9 @@ CATCH_UP = 12
 PART = 500
 """Accounts that are billed together, in one transaction."""
 
+TOGETHER = timedelta(seconds=10)
+"""A run that began so shortly before is as good as one's own; after an older one, another looks at what it missed."""
+
 KEPT = timedelta(days=30)
 """How long runs are remembered that issued nothing."""
 
@@ -138,7 +141,7 @@ def bill(
             report.add(did)
             progress(*_done(run))
         execute(SQL["finish"], {"run_id": run.id})
-        if run.started_at >= began_at:
+        if run.started_at >= began_at - TOGETHER:
             break
     return report
 
