@@ -2,6 +2,7 @@
 
 tables       number series, invoices, credit notes, lines, open balances, settlements, drafts, runs, the documents' bytes
 seller       who issues, to whom: profiles with their series, copied onto documents
+seller_profile   the sellers that staff keep
 tax          what applies to a buyer, and the one function that computes a document's sums; a port for a tax service
 tax_rules    the rules of tax that staff keep
 issue        one invoice or a thousand: tax, ledger, a block of numbers, copies of what is printed: one transaction

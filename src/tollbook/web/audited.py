@@ -42,6 +42,7 @@ WORDS = {
     "draft.issued": "Draft issued",
     "draft.discarded": "Draft discarded",
     "details.change": "Billing details changed",
+    "seller.keep": "Seller saved",
     "tax.add": "Tax rule added",
     "tax.withdraw": "Tax rule withdrawn",
     "payment.record": "Bank transfer recorded",
