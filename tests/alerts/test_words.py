@@ -29,6 +29,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "invoice": "INV-000132", "kind": "recurring", "total": "1234.50", "open": "1234.50", "currency": "EUR",
         "issued_on": "2026-11-03", "due_on": "2026-11-17",
     },
+    "invoice.reminder": {
+        "invoice": "INV-000132", "total": "1234.50", "open": "1234.50", "currency": "EUR", "issued_on": "2026-11-03",
+        "due_on": "2026-11-17", "step": 7,
+    },
+    "payment.received": {
+        "amount": "1234.50", "currency": "EUR", "paid_by": "Visa •• 4242", "received_at": "2026-11-03T19:02:00Z",
+        "invoices": ["INV-000132"],
+    },
     "card.expiring": {"card": "Visa •• 4242", "default": True, "last_day": "2026-12-31"},
     "endpoint.disabled": {"endpoint": "x", "url": "https://hooks.example/", "reason": "Answered 500."},
 }  # fmt: skip
@@ -64,3 +72,19 @@ def test_an_empty_wallet_is_said_to_be_used_up() -> None:
 def test_the_operator_reads_of_which_account() -> None:
     assert "northwind" in said("refill.stopped", Reader(), account="northwind").title
     assert "northwind" in said("dispute.opened", Reader(), account="northwind").title
+
+
+@pytest.mark.parametrize("kind", sorted(kinds.OF_ACCOUNTS))
+def test_every_kind_of_an_account_is_said_in_spanish_too(kind: str) -> None:
+    english, message = said(kind, Reader("en-GB")), said(kind, Reader("es-ES", "Europe/Madrid"))
+    assert message.title != english.title and message.sentences != english.sentences
+    assert message.path == english.path and message.button != english.button
+    text = " ".join([message.title, *message.sentences, *(value for _, value in message.facts)])
+    assert "None" not in text and "{" not in text and "1,234" not in text
+
+
+def test_spanish_days_and_amounts_are_spanish() -> None:
+    reminder = said("invoice.reminder", Reader("es-ES", "Europe/Madrid"))
+    assert reminder.title == "La factura INV-000132 venció el 17 nov 2026"
+    assert "1.234,50 €" in reminder.sentences[0]
+    assert "vence el" in said("invoice.reminder", Reader("es-ES"), step=-3).title

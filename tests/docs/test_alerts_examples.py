@@ -83,6 +83,8 @@ def everything_happens(db) -> dict[str, dict[str, Any]]:
         now = datetime.now(UTC)
         dispute.take("simulated", Dispute("dp_1", payment.charge_reference, payment.amount, "USD", Decimal(15), state, now))
         notify.look()
+    tills[2].invoice(days_ago=tills[2].account.terms_days + 1)
+    notify.write_letters()
     person(shops[0].account, "owner", Level.SUPER_ADMIN)
     made, _ = endpoint.add(shops[0].id, "https://hooks.example/", ["wallet.low"], OWNER)
     log.test(shops[0].id, made.id, OWNER)

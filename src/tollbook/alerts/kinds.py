@@ -27,9 +27,11 @@ _OF_ACCOUNTS = (
     Kind("refill.action_required", "Action required", "the bank wants the card's holder to confirm a charge"),
     Kind("payment.failed", "Payment failed", "an invoice could not be collected"),
     Kind("payment.action_required", "Payment to confirm", "the bank wants the card's holder to confirm a payment"),
+    Kind("payment.received", "Payment received", "a payment of invoices came in: its receipt", Area.INVOICES),
     Kind("dispute.opened", "Dispute opened", "the card's holder disputes a charge"),
     Kind("dispute.closed", "Dispute closed", "a dispute was won or lost"),
     Kind("invoice.issued", "Invoice issued", "there is a new invoice", Area.INVOICES),
+    Kind("invoice.reminder", "Invoice reminder", "an open invoice is due soon, or was due", Area.INVOICES),
     Kind("card.expiring", "Card expiring", "a card expires within 30 days"),
     Kind("endpoint.disabled", "Webhook endpoint switched off", "an endpoint failed for too long", by_webhook=False),
 )

@@ -1,5 +1,6 @@
 """A notice as a message, in text and HTML, and its way through the operator's mail server."""
 
+import logging
 import smtplib
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -7,18 +8,25 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.template.loader import render_to_string
 
 from tollbook.accounts.tables import Account
 from tollbook.alerts import words
 from tollbook.alerts.post import Answer
 from tollbook.alerts.tables import Notice
+from tollbook.invoicing import file
+from tollbook.payments.receipt import receipt_pdf
 
 PERMANENT, ABOUT_LOGIN = range(500, 600), range(530, 540)
 """SMTP's answers that repeating changes nothing about, if they are about the recipient or the message; but for those that
 are about us."""
 
+
+LARGEST_ATTACHED = 5_000_000
+"""Bytes of a PDF that goes with a mail; larger ones are only on their page."""
+
+log = logging.getLogger(__name__)
 
 _REFUSED = "The mail server refused to talk to us."
 _REFUSED_US: dict[type[Exception], str] = {
@@ -30,7 +38,8 @@ _REFUSED_US: dict[type[Exception], str] = {
 
 def compose(notice: Notice, account: Account | None, to: str, delivery_id: UUID) -> EmailMultiAlternatives:
     """The message. Its id is the delivery's: sent twice, mail programs show it once."""
-    said = words.message(notice, words.reader_of(account))
+    reader = words.reader_of(account)
+    said = words.message(notice, reader)
     context = {
         "said": said,
         "sentences": [sentence for sentence in said.sentences if sentence],
@@ -38,6 +47,7 @@ def compose(notice: Notice, account: Account | None, to: str, delivery_id: UUID)
         "choose": words.address("/billing/alerts/" if account else "/desk/alerts/"),
         "account": account,
         "operator": settings.OPERATOR,
+        "frame": words.frame(reader),
     }
     domain = _domain(parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
     message = EmailMultiAlternatives(
@@ -47,7 +57,32 @@ def compose(notice: Notice, account: Account | None, to: str, delivery_id: UUID)
         headers={"Message-ID": f"<{delivery_id}@{domain}>", "Auto-Submitted": "auto-generated"},
     )
     message.attach_alternative(render_to_string("tollbook/mail/notice.html", context), "text/html")
+    _attach(message, notice)
     return message
+
+
+def _attach(message: EmailMultiAlternatives, notice: Notice) -> None:
+    """The PDF as every download has it. A mail that comes without it is better than none: its page has it."""
+    try:
+        name, content = _document(notice)
+    except DatabaseError:
+        raise
+    except Exception:
+        log.exception("alerts: the document of %s could not be attached", notice.subject)
+        return
+    if 0 < len(content) <= LARGEST_ATTACHED:
+        message.attach(name, content, "application/pdf")
+
+
+def _document(notice: Notice) -> tuple[str, bytes]:
+    """What goes with the mail: an invoice, a receipt, or nothing."""
+    if notice.kind in ("invoice.issued", "invoice.reminder"):
+        number = notice.data["invoice"]
+        return f"{number}.pdf", file.pdf(notice.account_id, number)
+    if notice.kind == "payment.received":
+        payment_id = UUID(notice.subject.removeprefix("payment/"))
+        return f"receipt-{payment_id}.pdf", receipt_pdf(notice.account_id, payment_id)
+    return "", b""
 
 
 def send(message: EmailMultiAlternatives) -> Answer:

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection
 from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
 from tollbook.alerts import endpoint, levels, people
-from tollbook.alerts.observe import LIMIT, Fact, facts, low
+from tollbook.alerts.observe import LIMIT, Fact, facts, letters, low
 from tollbook.alerts.tables import Channel
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.named import load
@@ -44,6 +44,17 @@ def look(stop: Event | None = None) -> int:
         whole = whole and len(found) < LIMIT
     if whole:
         _move(now)
+    return told
+
+
+def write_letters(stop: Event | None = None) -> int:
+    """The same of reminders and receipts, which may wait a minute."""
+    began, told = _cursor()[0], 0
+    for found in letters(began):
+        for fact in found:
+            if stop is not None and stop.is_set():
+                return told
+            told += _told(fact)
     return told
 
 

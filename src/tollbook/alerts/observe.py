@@ -29,6 +29,10 @@ FOR_STAFF = ("velocity",)
 """Stops that only a person ends: told to the operator, too."""
 
 
+REMINDERS = (-3, 1, 7, 14)
+"""Days after the due day (below zero: before it) on which an open invoice is reminded of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Something that happened, and its key: the same fact read twice has the same one. `data` is JSON-able, with amounts
@@ -55,6 +59,13 @@ def facts(since: datetime, began: datetime) -> Iterator[list[Fact]]:
     yield [_payment(*row) for row in _rows("payments_waiting", window)]
     yield [fact for row in _rows("disputes", window) for fact in _dispute(*row)]
     yield [_card(*row) for row in _rows("cards", window)]
+
+
+def letters(began: datetime) -> Iterator[list[Fact]]:
+    """Reminders of open invoices and receipts of payments, as `facts`: for a look once a minute."""
+    window = {"began": began, "limit": LIMIT, "steps": list(REMINDERS), "longest": max(REMINDERS) + 3}
+    yield [_reminder(*row) for row in _rows("reminders", window)]
+    yield [_received(*row) for row in _rows("payments_received", window)]
 
 
 def low(crossing: Crossing, name: str) -> Fact:
@@ -129,6 +140,35 @@ def _invoice(
         "due_on": due_on.isoformat(),
     }
     return Fact(account_id, "invoice.issued", f"invoice/{id}", "", issued_at, data)
+
+
+def _reminder(
+    account_id: UUID, id: UUID, number: str, total: Decimal, currency: str, issued_on: date, due_on: date, balance: Decimal,
+    step: int,
+) -> Fact:  # fmt: skip
+    data = {
+        "invoice": number,
+        "total": _money(total, currency),
+        "open": _money(balance, currency),
+        "currency": currency,
+        "issued_on": issued_on.isoformat(),
+        "due_on": due_on.isoformat(),
+        "step": step,
+    }
+    return Fact(account_id, "invoice.reminder", f"invoice/{id}", f"{due_on}/{step}", datetime.now(UTC), data)
+
+
+def _received(
+    account_id: UUID, id: UUID, amount: Decimal, currency: str, label: str, gateway: str, at: datetime, invoices: list[str],
+) -> Fact:  # fmt: skip
+    data = {
+        "amount": _money(amount, currency),
+        "currency": currency,
+        "paid_by": label or gateway,
+        "received_at": _instant(at),
+        "invoices": invoices,
+    }
+    return Fact(account_id, "payment.received", f"payment/{id}", "", at, data)
 
 
 def _payment(

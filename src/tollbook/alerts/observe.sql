@@ -118,3 +118,36 @@ WHERE d.opened_at > %(began)s::timestamptz - interval '1 day' AND d.state IN ('w
   AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = d.account_id AND n.kind = 'dispute.closed'
                   AND n.subject = 'dispute/' || d.id AND n.crossing = d.state)
 LIMIT %(limit)s
+
+-- name: reminders
+-- Open invoices near their due day, by the account's calendar: the latest step of the schedule that is reached and was not told. A step before the due day is skipped when the invoice is not older than it, all of them while a payment is under way.
+SELECT r.account_id, r.id, r.number, r.total, r.currency, r.issued_on, r.due_on, r.balance, r.step
+FROM (
+    SELECT o.account_id, o.invoice_id AS id, o.number, o.total, i.currency, o.issued_on, o.due_on, o.balance,
+           (SELECT max(step) FROM unnest(%(steps)s::int[]) AS step
+            WHERE step <= (statement_timestamp() AT TIME ZONE a.timezone)::date - o.due_on) AS step
+    FROM open_balance o
+    JOIN invoice i ON i.account_id = o.account_id AND i.id = o.invoice_id
+    JOIN account a ON a.id = o.account_id AND a.is_active
+    WHERE o.balance > 0 AND o.due_on BETWEEN current_date - %(longest)s::int AND current_date + %(longest)s::int
+) AS r
+WHERE r.step IS NOT NULL AND (r.step > 0 OR r.issued_on < r.due_on + r.step)
+  AND NOT EXISTS (SELECT FROM payment_intent p WHERE p.account_id = r.account_id AND p.invoice_id = r.id
+                  AND p.state IN ('charging', 'unknown', 'action_required'))
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = r.account_id AND n.kind = 'invoice.reminder'
+                  AND n.subject = 'invoice/' || r.id AND n.crossing = r.due_on || '/' || r.step)
+ORDER BY r.due_on, r.id
+LIMIT %(limit)s
+
+-- name: payments_received
+-- Payments of the last days that were not told yet, with the invoices they paid; what paid a refill is told with the refill.
+SELECT p.account_id, p.id, p.amount, p.currency, p.method_label, p.gateway, p.received_at,
+       ARRAY(SELECT DISTINCT i.number FROM settlement s JOIN invoice i ON i.account_id = s.account_id AND i.id = s.invoice_id
+             WHERE s.account_id = p.account_id AND s.payment_id = p.id AND s.amount > 0 ORDER BY i.number)
+FROM payment p
+WHERE p.received_at > greatest(%(began)s::timestamptz, statement_timestamp() - interval '2 days')
+  AND NOT EXISTS (SELECT FROM refill r WHERE r.account_id = p.account_id AND r.charge_reference = p.charge_reference)
+  AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = p.account_id AND n.kind = 'payment.received'
+                  AND n.subject = 'payment/' || p.id AND n.crossing = '')
+ORDER BY p.received_at
+LIMIT %(limit)s

@@ -24,7 +24,9 @@ from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.postgres.ids import new_id
 
 MOST_ADDRESSES = 20
-BILLING_ADDRESS_GETS = ("payment.failed", "payment.action_required", "invoice.issued")
+BILLING_ADDRESS_GETS = (
+    "payment.failed", "payment.action_required", "payment.received", "invoice.issued", "invoice.reminder",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from tollbook.accounts.tables import Account
+from tollbook.alerts import spanish
 from tollbook.alerts.tables import Notice
 from tollbook.invoicing.document import figures
 from tollbook.money.amount import to_minor
@@ -41,12 +42,22 @@ class Reader:
 
     def day(self, text: str) -> str:
         """`Nov 3, 2026`."""
-        return figures.day(date.fromisoformat(text), self.locale)
+        return self._day(date.fromisoformat(text))
 
     def moment(self, text: str) -> str:
         """`Nov 3, 2026, 14:02 EST`."""
         local = datetime.fromisoformat(text).astimezone(ZoneInfo(self.timezone))
-        return f"{figures.day(local.date(), self.locale)}, {local:%H:%M %Z}"
+        return f"{self._day(local.date())}, {local:%H:%M %Z}"
+
+    @property
+    def is_spanish(self) -> bool:
+        """Whether mail is in Spanish; else it is in English."""
+        return self.locale.split("-")[0] == "es"
+
+    def _day(self, value: date) -> str:
+        if self.is_spanish:
+            return f"{value.day} {spanish.MONTHS[value.month - 1]} {value.year}"
+        return figures.day(value, self.locale)
 
 
 def reader_of(account: Account | None) -> Reader:
@@ -59,7 +70,25 @@ def reader_of(account: Account | None) -> Reader:
 
 def message(notice: Notice, reader: Reader) -> Message:
     """What the mail about this notice says."""
-    return _MESSAGES[notice.kind](notice.data, reader)
+    said = _MESSAGES[notice.kind](notice.data, reader)
+    if not reader.is_spanish or notice.kind not in spanish.SAID:
+        return said
+    title, sentences, facts, button = spanish.SAID[notice.kind](notice.data, reader)
+    return Message(title, sentences, tuple((name, value) for name, value in facts if value), said.path, button)
+
+
+FRAME = {
+    "lang": "en",
+    "choose_text": "Who gets which mail",
+    "choose_lead": "You choose who gets which mail",
+    "choose_link": "on the page Alerts",
+}
+"""What stands around every message."""
+
+
+def frame(reader: Reader) -> dict[str, str]:
+    """The same in the reader's language."""
+    return spanish.FRAME if reader.is_spanish else FRAME
 
 
 def address(path: str) -> str:
@@ -160,6 +189,35 @@ def _invoice(data: Mapping[str, Any], reader: Reader) -> Message:
         (("Total", total), ("Issued", reader.day(data["issued_on"])), ("Due", due)),
         f"/billing/invoices/{data['invoice']}/",
         "Open the invoice",
+    )
+
+
+def _reminder(data: Mapping[str, Any], reader: Reader) -> Message:
+    left, due = reader.money(data, "open"), reader.day(data["due_on"])
+    when = "is due" if data["step"] <= 0 else "was due"
+    return Message(
+        f"Invoice {data['invoice']} {when} on {due}",
+        (f"{left} of it is open.", "If you have paid it just now, there is nothing to do."),
+        (("Open", left), ("Total", reader.money(data, "total")), ("Due", due)),
+        f"/billing/invoices/{data['invoice']}/pay/",
+        "Pay the invoice",
+    )
+
+
+def _received(data: Mapping[str, Any], reader: Reader) -> Message:
+    amount, paid = reader.money(data, "amount"), ", ".join(data["invoices"])
+    facts = [
+        ("Amount", amount),
+        ("Paid by", data["paid_by"]),
+        ("Received", reader.moment(data["received_at"])),
+        ("Invoice" if len(data["invoices"]) < 2 else "Invoices", paid),
+    ]
+    return Message(
+        f"Receipt for {amount}",
+        (f"We received your payment of {amount}. Thank you.", "" if paid else "It is kept as credit of your account."),
+        tuple((name, value) for name, value in facts if value),
+        f"/billing/invoices/{data['invoices'][0]}/" if paid else "/billing/invoices/",
+        "Open the invoice" if paid else "Open the invoices",
     )
 
 
@@ -270,6 +328,8 @@ _MESSAGES: dict[str, Callable[[Mapping[str, Any], Reader], Message]] = {
     "dispute.opened": _dispute_opened,
     "dispute.closed": _dispute_closed,
     "invoice.issued": _invoice,
+    "invoice.reminder": _reminder,
+    "payment.received": _received,
     "card.expiring": _card,
     "endpoint.disabled": _disabled,
 }

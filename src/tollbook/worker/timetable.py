@@ -101,6 +101,7 @@ JOBS = (
     Job("holds", 5, expire_holds),
     Job("rollups", 2, fold_due),
     Job("alerts", 3, notify.look),
+    Job("letters", 60, notify.write_letters),
     Job("deliveries", 2, deliver.send_due),
     Job("included credit", 15 * 60, give_included),
     Job("billing", 15 * 60, bill_periods),

@@ -62,7 +62,8 @@ def test_the_page_says_who_gets_what_and_what_is_usual(them) -> None:
     said = words(read(signed_in(them.owner), ALERTS))
     assert "No mail server is set up" in said
     assert "owner@northwind.example Super-Admin Everything Nobody chose: the usual." in said
-    assert "ap@northwind.example The usual address Payment failed, Payment to confirm, Invoice issued" in said
+    usual = "Payment failed, Payment to confirm, Payment received, Invoice issued, Invoice reminder"
+    assert f"ap@northwind.example The usual address {usual}" in said
     assert "Outbound Minutes The usual ones" in said and "No endpoints yet" in said
 
 
