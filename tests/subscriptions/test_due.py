@@ -7,8 +7,10 @@ from tollbook.accounts.account import NewAccount, open_account, today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.subscriptions.charge import Due
+from tollbook.subscriptions.component import Terms, offer
 from tollbook.subscriptions.due import charges
 from tollbook.subscriptions.subscribe import NewSubscription, start
+from tollbook.subscriptions.tables import FeeKind
 
 
 def due(account: Account, day: date, since: date | None = None) -> list[Due]:
@@ -53,3 +55,21 @@ def test_many_accounts_come_together_and_each_with_its_own_day(account: Account)
     assert [group.bill_on for group in found[account.id]] == [date(2026, 1, 31)]
     assert [group.bill_on for group in found[other.id]] == [date(2026, 1, 15), date(2026, 2, 15)]
     assert idle.id not in found
+
+
+def test_a_one_off_charge_is_billed_on_its_day_or_with_the_next_invoice(account: Account) -> None:
+    offer("visit", "Visit of an engineer", FeeKind.ONE_OFF, Decimal(180), SYSTEM)
+    for at_once in (True, False):
+        start(account, NewSubscription("visit", date(2026, 2, 10), Decimal(2), at_once=at_once), SYSTEM)
+    groups = due(account, date(2026, 9, 1))
+    found = [(group.bill_on, line.revenue_code, line.amount) for group in groups for line in group.charges]
+    assert found == [(date(2026, 2, 10), "revenue:one_off", 360), (date(2026, 2, 28), "revenue:one_off", 360)]
+
+
+def test_a_tax_category_and_service_days_come_with_every_line(account: Account) -> None:
+    offer("line", "Line", FeeKind.RECURRING, Decimal(10), SYSTEM, Terms(tax_code="telecom"))
+    start(account, NewSubscription("line", date(2026, 2, 10), prorated=True), SYSTEM)
+    [stub, whole] = [line for group in due(account, date(2026, 2, 28)) for line in group.charges]
+    assert (stub.tax_code, stub.service_from, stub.service_until) == ("telecom", date(2026, 2, 10), date(2026, 2, 27))
+    assert (stub.amount, stub.detail) == (Decimal("6.43"), "Feb 10 - Feb 27: 18 of 28 days × $10.00")
+    assert (whole.service_from, whole.amount) == (date(2026, 2, 28), 10)

@@ -29,6 +29,7 @@ from tollbook.subscriptions.plan import (
     Terms,
     differences,
     in_effect,
+    last_day,
     stretches,
 )
 from tollbook.subscriptions.price import Model, arithmetic, exact, plain
@@ -66,8 +67,9 @@ def lines_of(plan: Plan, payer: Payer, until: date, since: date | None = None) -
     if recent and since and since > plan.starts_on:
         first = max(first, period_of(plan.anchor_on, since, plan.months).index - 2)
     last = period_of(plan.anchor_on, until, plan.months).index
-    if plan.ends_on and not plan.changes:
-        last = min(last, period_of(plan.anchor_on, plan.ends_on, plan.months).index)
+    if ends_on := last_day(plan, in_effect(plan.changes)):
+        over = max([ends_on, *(change.known_on for change in plan.changes)])
+        last = min(last, period_of(plan.anchor_on, over, plan.months).index)
     for index in range(first, last + 1):
         period = period_number(plan.anchor_on, index, plan.months)
         for owed in _of_period(plan, payer, period, until, since if recent else None):

@@ -55,16 +55,18 @@ class NewSubscription:
 
 
 def start(account: Account, new: NewSubscription, actor: Actor, id: UUID | None = None) -> Subscription:
-    """Subscribe the account. Own transaction (or a part of the caller's); audited.
+    """Subscribe the account. Own transaction (or a part of the caller's); audited. Locks the account's row, so that a
+    billing run either sees it or is older than its record.
 
-    With an `id`, made by the caller before, the subscription starts once however often it is asked for: locks the account's
-    row then, and raises Conflict when it was started with other values. A start on a past day is billed for all periods
+    With an `id`, made by the caller before, the subscription starts once however often it is asked for; raises Conflict when
+    it was started with other values. A start on a past day is billed for all periods
     since. Raises NotFound for an unknown component; Invalid for one withdrawn, a bad quantity, price or day.
     """
     component = Component.objects.filter(code=new.component_code).first()
     if component is None:
         raise NotFound(f"There is no component “{new.component_code}”.")
     with transaction.atomic():
+        Account.objects.select_for_update(no_key=True).get(id=account.id)
         known = id and _started_before(account, id, new)
         if known:
             return known
@@ -135,7 +137,6 @@ def check_quantity(quantity: Decimal) -> None:
 
 
 def _started_before(account: Account, id: UUID, new: NewSubscription) -> Subscription | None:
-    Account.objects.select_for_update(no_key=True).get(id=account.id)
     made = Subscription.objects.filter(account_id=account.id, id=id).first()
     if made is None:
         return None
