@@ -6,9 +6,12 @@ It prints the payment state of the moment of issue, so nothing that happens late
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +25,7 @@ from tollbook.invoicing.document.typeset import typeset
 from tollbook.invoicing.tables import CreditNote, CreditNoteLine, Invoice, InvoiceFile, InvoiceLine
 from tollbook.money.amount import ZERO
 
+MOST_THREADS = 4
 _LINE = ("position", "description", "amount", "quantity", "unit_price", "detail")
 _TAXED = ("tax_category", "tax_rate", "tax", "tax_label", "service_from", "service_until")
 
@@ -41,7 +45,8 @@ def pdfs(invoices: Sequence[Invoice]) -> list[bytes]:
     missing = [invoice for invoice in invoices if invoice.id not in found]
     if missing:
         lines = _lines(missing)
-        _keep([(invoice, typeset(paper(invoice, lines[invoice.id]))) for invoice in missing])
+        papers = [paper(invoice, lines[invoice.id]) for invoice in missing]
+        _keep(list(zip(missing, _typeset(papers), strict=True)))
         found |= _kept(missing)
     return [found[invoice.id] for invoice in invoices]
 
@@ -163,6 +168,16 @@ def _lines(invoices: Sequence[Invoice]) -> dict[UUID, list[InvoiceLine]]:
 def _kept(invoices: Sequence[Invoice]) -> dict[UUID, bytes]:
     rows = InvoiceFile.objects.filter(**_of(invoices)).values_list("invoice_id", "content")
     return {invoice_id: bytes(content) for invoice_id, content in rows}
+
+
+def _typeset(papers: Sequence[Paper]) -> list[bytes]:
+    """Several at once: typst works outside Python's lock."""
+    return [typeset(papers[0])] if len(papers) == 1 else list(_threads().map(typeset, papers))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="typeset")
 
 
 def _of(invoices: Sequence[Invoice]) -> dict[str, Any]:
