@@ -4,7 +4,7 @@ A line's total is what a whole period costs, rounded once to the currency's mino
 of the rounded lines. All days are local days of the account. What is charged, and when, is said by lines.py.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,6 +15,7 @@ from tollbook.accounts.tables import Account
 from tollbook.money.amount import ZERO, to_minor
 from tollbook.money.period import Period, period_of
 from tollbook.money.written import money
+from tollbook.rating.tables import CreditType
 from tollbook.subscriptions import plan as plans
 from tollbook.subscriptions.charge import Due
 from tollbook.subscriptions.due import total as sum_of_lines
@@ -47,6 +48,8 @@ class Fee:
     discount: str = ""
     next_on: date | None = None
     """The day its next period begins."""
+    included: str = ""
+    """The credit that it includes each month: `$10.00 of SMS Credit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ class Fees:
 def fees(account: Account, today: date) -> Fees:
     """What the Subscriptions page shows on the account's local day `today`. Reads only; the portal's role may."""
     book = read([account]).get(account.id, Book((), ()))
-    rows = [fee for plan in book.plans if (fee := fee_of(plan, account.currency, today))]
+    codes = {plan.grant_type_code for plan in book.plans if plan.grant_amount}
+    names = dict(CreditType.objects.filter(code__in=codes).values_list("code", "name")) if codes else {}
+    rows = [fee for plan in book.plans if (fee := fee_of(plan, account.currency, today, names))]
     recurring = [row for row in rows if row.kind == FeeKind.RECURRING]
     setup = [row for row in rows if row.kind != FeeKind.RECURRING]
     now = [row for row in recurring if in_force(row, today)]
@@ -107,9 +112,9 @@ def of_account(account: Account, today: date | None = None) -> list[Fee]:
     return [fee for plan in book.plans if (fee := fee_of(plan, account.currency, today))]
 
 
-def fee_of(plan: Plan, currency: str, today: date) -> Fee | None:
+def fee_of(plan: Plan, currency: str, today: date, names: Mapping[str, str] | None = None) -> Fee | None:
     """A subscription as of a day (of its first, when it begins later; of its last, when it is over); None when it was taken
-    back before it began.
+    back before it began. `names` are those of credit types.
     """
     changes = plans.in_effect(plan.changes)
     last = plans.last_day(plan, changes)
@@ -133,6 +138,7 @@ def fee_of(plan: Plan, currency: str, today: date) -> Fee | None:
         free_until=plan.free_until if plan.free_until and plan.free_until >= today else None,
         discount=_discount(terms, changes, day, currency),
         next_on=_next_on(plan, today, last),
+        included=_included(plan, terms, currency, names or {}),
     )
 
 
@@ -161,6 +167,13 @@ def _next_on(plan: Plan, today: date, last: date | None) -> date | None:
     following = period_of(plan.anchor_on, today, plan.months).end_on + plans.A_DAY
     coming = max(following, plan.starts_on)
     return None if last and last < coming else coming
+
+
+def _included(plan: Plan, terms: Terms, currency: str, names: Mapping[str, str]) -> str:
+    if not plan.grant_amount:
+        return ""
+    of = names.get(plan.grant_type_code, plan.grant_type_code)
+    return f"{money(plan.grant_amount * terms.quantity, currency)} of {of}"
 
 
 def _discount(terms: Terms, changes: Sequence[plans.Change], day: date, currency: str) -> str:

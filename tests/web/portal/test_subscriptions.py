@@ -218,3 +218,10 @@ def test_a_yearly_fee_has_a_total_of_its_own(owner: Client, them: People) -> Non
     subscribed(account, "seats", period_now(account).start_on)
     text = read(owner.get("/billing/subscriptions/")).text
     assert "Total per month $25.00" in text and "Total per year $120.00" in text
+
+
+def test_a_fee_says_what_credit_it_includes(owner: Client, them: People) -> None:
+    offer("bundle", "Bundle", FeeKind.RECURRING, Decimal(20), SYSTEM, Terms(1, "", "sms", Decimal(5)))
+    subscribed(them.northwind, "bundle", period_now(them.northwind).start_on, "2")
+    [[name, *_]] = table(read(owner.get("/billing/subscriptions/")), "Recurring Fees").rows
+    assert name == "Bundle Includes $10.00 of SMS Credit each month"
