@@ -20,12 +20,13 @@ from tests.conftest import HOME
 
 SAMPLES = 2
 MOST_PAGES = 150
-FILES = (".pdf", ".csv", "stream", ".css")
+FILES = (".pdf", ".csv", ".xlsx", ".zip", ".xml", "stream", ".css")
 # Reached by a form's button, not by a link; the release of refills, only while a breaker waits for somebody; the
 # address where balances used to be, which leads on.
 BY_FORM: set[str] = {
     "desk:search", "desk:refills-release", "portal:release", "portal:coins", "portal:payment",
     "portal:payment-method-returned", "portal:simulated-gateway", "portal:payment-give-up", "desk:payment-settle",
+    "desk:invoice-expect-again",
 }  # fmt: skip
 # Linked only while somebody waits for access or a refill for somebody, from an open invoice, or from what was searched for.
 SHY = {
@@ -33,10 +34,13 @@ SHY = {
         "/access/requests/",
         "/billing/invoices/{unpaid}/pay/",
         "/billing/credits/outbound/refills/{refill}/give-up/",
+        "/billing/credit-notes/CN-000001/",
     ],
     "support@tollbook.example": [
         "/desk/accounts/northwind/invoices/{unpaid}/pay/",
         "/desk/accounts/northwind/invoices/{unpaid}/collect/",
+        "/desk/accounts/northwind/invoices/{unpaid}/credit/",
+        "/desk/accounts/northwind/invoices/{unpaid}/write-off/",
         "/desk/search/?q={event}",
         "/desk/accounts/northwind/refills/{refill}/settle/",
     ],

@@ -5,6 +5,7 @@ operator    who issues the invoices
 people      accounts and users
 prices      default rates and a small prefix deck
 past        subscriptions, a year of invoices, cards, refill rules
+corrected   tax, a second seller, a credit note, a draft
 told        who is told what
 generator   a month of call records and messages as files, the same ones for the same seed
 rhythm      when people call: business hours, lunch, weekends, campaign bursts

@@ -7,6 +7,7 @@ unit. Rounding is half away from zero, once per event. Floats are refused: they 
 import re
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, localcontext
+from functools import cache
 
 MICRO = Decimal("0.000001")
 ZERO, SIXTY, HUNDRED = Decimal(0), Decimal(60), Decimal(100)
@@ -27,6 +28,7 @@ def to_micro(value: Decimal) -> Decimal:
     return _quantize(value, MICRO)
 
 
+@cache
 def minor_unit(currency: str) -> Decimal:
     """The smallest amount an invoice or a card charge can have: 0.01 for USD, 1 for JPY, 0.001 for KWD."""
     return Decimal(1).scaleb(-MINOR_PLACES.get(currency, 2))
