@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.cast import an_account, funded
@@ -32,6 +32,7 @@ ACTIONS = ["topped_up", "granted", "used", "returned", "refunded", "expired", "a
 MOVES = st.tuples(
     st.integers(0, 3), st.sampled_from(["sms", "outbound"]), st.sampled_from(ACTIONS), MICROS, st.sampled_from([0, 1])
 )
+EACH_KIND = [(1 if nth == 4 else 0, "sms", action, Decimal(nth + 1), nth % 2) for nth, action in enumerate(ACTIONS * 2)]
 KIND = {"granted": ("grant", "promotion"), "refunded": ("refund_begun", "clearing:x"), "expired": ("expiry", "breakage"),
         "adjusted": ("adjustment", "revenue:adjustment"), "other": ("move", "suspense")}  # fmt: skip
 
@@ -39,6 +40,8 @@ KIND = {"granted": ("grant", "promotion"), "refunded": ("refund_begun", "clearin
 def test_opening_and_moves_are_the_closing_of_a_plain_list(db) -> None:
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(st.lists(MOVES, min_size=1, max_size=14), st.integers(0, 40), st.integers(0, 40))
+    @example(EACH_KIND, 0, 20)
+    @example(EACH_KIND, 10, 20)
     def run(moves: list[tuple], first: int, length: int) -> None:
         db.empty()
         accounts = [an_account("northwind"), an_account("contoso")]
