@@ -8,6 +8,7 @@ import pytest
 
 from tests.payments.till import Till
 from tests.refills.shop import SUPPORT, gateway_is
+from tollbook.corrections.correct import Wanted, correct, give_up
 from tollbook.invoicing.tables import Invoice
 from tollbook.payments import refund
 from tollbook.payments.refund import Back
@@ -55,6 +56,19 @@ def test_what_was_settled_later_was_open_then(till: Till) -> None:
     assert [one.amount for one in today.invoices] == [30]
     assert yesterday.differences == today.differences == []
     assert aging(TODAY - timedelta(days=3)).invoices == []
+
+
+def test_what_was_credited_or_written_off_later_was_open_then(till: Till) -> None:
+    invoice = owing(till, "100.00", 3)
+    correct(till.account, invoice.number, Wanted("Billed too much", {1: Decimal(30)}), SUPPORT)
+    assert [one.amount for one in aging(TODAY).invoices] == [70]
+    give_up(till.account, invoice.number, "Insolvent", SUPPORT)
+    with till.db.connect("owner") as owner:
+        owner.execute("UPDATE invoice SET issued_at = issued_at - interval '2 days'")
+        owner.execute("UPDATE transfer SET posted_at = posted_at - interval '2 days' WHERE kind = 'invoice'")
+    yesterday, today = aging(TODAY - timedelta(days=1)), aging(TODAY)
+    assert [one.amount for one in yesterday.invoices] == [100] and today.invoices == []
+    assert yesterday.differences == today.differences == []
 
 
 def test_money_that_goes_back_is_owed_again_and_credit_is_told_apart(till: Till) -> None:

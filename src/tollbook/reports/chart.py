@@ -32,6 +32,10 @@ NAMES = {
     "revenue:adjustment": "Revenue - adjustments",
     "tax": "Sales tax payable",
     "tax:*": "Sales tax payable",
+    "revenue:refund": "Refunds out of goodwill",
+    "bad_debt": "Bad debt",
+    "loss:disputes": "Losses in disputes",
+    "fees:*": "Gateway fees",
     "promotion": "Promotional credit granted",
     "breakage": "Revenue - expired credit",
 }
