@@ -33,7 +33,7 @@ UNREACHABLE = {
 APPEND_ONLY = {
     "audit_entry", "ledger_account", "transfer", "entry", "usage_event", "hold_move", "invoice", "invoice_line",
     "credit_note", "credit_note_line", "reduction", "settlement", "invoice_file", "document_file", "payment",
-    "simulated_charge", "usage_archive", "usage_archived", "usage_reversal", "gateway_customer", "charge_told",
+    "usage_archive", "usage_archived", "usage_reversal", "gateway_customer", "charge_told",
     "alert_notice", "component_price", "subscription", "subscription_change",
 }  # fmt: skip
 # Look-ups over all accounts, which pick candidates by a plain read: index, and who reads it.
@@ -67,6 +67,7 @@ OVER_ACCOUNTS = {
     "alert_delivery_due": "the worker looks for what is to be sent",
     "refill_sent_lately": "the operator's limits of an hour count all accounts",
     "refill_needs_person": "the desk lists what waits, of all accounts",
+    "payment_intent_needs_person": "the same of payments",
     "user_email_once": "people sign in by email alone",
     "user_pkey": "users are a shared reference table",
     "user_of_account": "the same",
