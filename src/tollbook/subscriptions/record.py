@@ -7,17 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
-
-from django.db import connection
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account
 from tollbook.errors import NotFound
 from tollbook.postgres.named import load
+from tollbook.postgres.prepared import cursor
 from tollbook.subscriptions import price as prices
 from tollbook.subscriptions.plan import Change, Plan, Version
+from tollbook.subscriptions.price import Price
 from tollbook.subscriptions.tables import Subscription
 
 SQL = load(__file__)
@@ -80,16 +81,15 @@ def drafted(account: Account, row: Subscription, tax_code: str = "") -> Plan:
 
 
 def _rows(name: str, asked: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(SQL[name], asked)
-        return cursor.fetchall()
+    with cursor() as reading:
+        return reading.execute(SQL[name], asked, prepare=True, binary=True).fetchall()
 
 
 def _plan(row: tuple[Any, ...], anchor_on: date, versions: Sequence[Version], changes: Sequence[Change]) -> Plan:
     (account_id, id, name, kind, quantity, model, amount, scheme, starts_on, ends_on, known_on, own_anchor, months,
      free_until, prorated, at_once, tax_code, grant_type_code, grant_amount, _) = row  # fmt: skip
     return Plan(
-        account_id, id, name, kind, quantity, prices.of(model, amount, json.loads(scheme)), starts_on, ends_on, known_on,
+        account_id, id, name, kind, quantity, _price(model, amount, scheme), starts_on, ends_on, known_on,
         own_anchor or anchor_on, months, free_until, prorated, at_once, tax_code, versions, changes, grant_type_code,
         grant_amount,
     )  # fmt: skip
@@ -99,16 +99,22 @@ def _changes(rows: Iterable[tuple[Any, ...]]) -> dict[UUID, list[Change]]:
     found: dict[UUID, list[Change]] = defaultdict(list)
     for (of, id, kind, known_on, from_on, until_on, quantity, model, amount, scheme, percent, off, prorated, at_once,
          withdraws) in rows:  # fmt: skip
-        price = None if amount is None else prices.of(model, amount, json.loads(scheme))
+        price = None if amount is None else _price(model, amount, scheme)
         found[of].append(
             Change(id, kind, known_on, from_on, until_on, quantity, price, percent, off, prorated, at_once, withdraws)
         )
     return found
 
 
+@lru_cache(maxsize=16384)
+def _price(model: str, amount: Decimal, scheme: str) -> Price:
+    """Most accounts pay one of a few prices, so each is made once."""
+    return prices.of(model, amount, json.loads(scheme))
+
+
 def _versions(codes: set[str]) -> dict[str, list[Version]]:
     found: dict[str, list[Version]] = defaultdict(list)
     if codes:
         for code, valid_from, known_on, model, amount, scheme in _rows("versions", {"codes": sorted(codes)}):
-            found[code].append(Version(valid_from, known_on, prices.of(model, amount, json.loads(scheme))))
+            found[code].append(Version(valid_from, known_on, _price(model, amount, scheme)))
     return found
