@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from tollbook.accounts.tables import Account
 from tollbook.money.period import billing_day, period_of
+from tollbook.subscriptions.charge import Charge
 from tollbook.subscriptions.due import billable, of_book, total
 from tollbook.subscriptions.plan import Change, Plan, in_effect, terms_on
 from tollbook.subscriptions.price import Price
-from tollbook.subscriptions.record import Book
+from tollbook.subscriptions.record import Book, Minimum
 
 A_DAY = timedelta(days=1)
 BEGIN = date(2026, 1, 1)
@@ -121,6 +122,39 @@ def test_a_run_that_asks_since_the_last_one_misses_nothing(made: tuple[Account, 
     assert found == wanted
 
 
+@given(plans(), st.integers(1, 900), st.lists(st.integers(0, 40), max_size=30), st.booleans())
+@settings(max_examples=150)
+def test_a_commitment_comes_to_the_same_whenever_runs_ask(
+    made: tuple[Account, Plan], least: int, pauses: list[int], late: bool
+) -> None:
+    """Also for a run early on the first day of a period, after one the day before, and another later that day."""
+    account, plan = made
+    agreed_on = plan.starts_on + timedelta(days=50 if late else 0)
+    minimum = Minimum(UUID(int=3), Decimal(least), plan.starts_on, None, agreed_on)
+    wanted = {line.cause: line.amount for line in _lines(account, plan, [minimum], HORIZON, None)}
+    found: dict[str, Decimal] = {}
+    since, today = None, plan.starts_on
+    for days in [*pauses, 0, 420]:
+        for line in _lines(account, plan, [minimum] if agreed_on <= today else [], today, since):
+            found.setdefault(line.cause, line.amount)
+        since, today = today, min(today + timedelta(days=days), HORIZON)
+    found |= {line.cause: line.amount for line in _lines(account, plan, [minimum], today, since) if line.cause not in found}
+    assert found == wanted
+
+
+def test_a_commitment_that_was_met_lacks_nothing_on_the_first_day_of_the_next_period() -> None:
+    account = Account(id=UUID(int=1), anchor_on=BEGIN, currency="USD")
+    plan = Plan(
+        UUID(int=1), UUID(int=2), "Seats", "recurring", Decimal(1), Price("per_unit", Decimal(120)), BEGIN, None, BEGIN,
+        BEGIN,
+    )  # fmt: skip
+    minimum = Minimum(UUID(int=3), Decimal(100), BEGIN, None, BEGIN)
+    first = date(2026, 3, 1)
+    for since in (first - A_DAY, first, first + A_DAY):
+        lines = _lines(account, plan, [minimum], first, since)
+        assert [line.description for line in lines] == (["Seats"] if since <= first else [])
+
+
 @given(plans())
 @settings(max_examples=100)
 def test_no_invoice_is_below_zero_and_no_line_is_lost(made: tuple[Account, Plan]) -> None:
@@ -149,6 +183,12 @@ def _is_settled(account: Account, plan: Plan, until: date) -> bool:
     """Whether all that is recorded about a period is due within the horizon."""
     latest = max([change.known_on for change in plan.changes], default=plan.starts_on)
     return billing_day(account.anchor_on, max(latest, until) + A_DAY) <= HORIZON
+
+
+def _lines(account: Account, plan: Plan, least: list[Minimum], today: date, since: date | None) -> list[Charge]:
+    """What a run finds on a day, by what is recorded until then."""
+    seen = _with_changes(plan, [change for change in plan.changes if change.known_on <= today])
+    return [line for group in of_book(account, Book([seen], least), today, since) for line in group.charges]
 
 
 def _with_changes(plan: Plan, known: list[Change]) -> Plan:

@@ -1,11 +1,11 @@
 -- name: charging
--- The guarded step before money moves: of two that would send, one sees a row. Sent again, a charge keeps the time it was first sent at, from which its key is remembered.
+-- The guarded step before money moves: of two that would send, one sees a row; and of a sender and who gives it up. Sent again, a charge keeps the time it was first sent at, from which its key is remembered.
 UPDATE payment_intent
 SET charging_at = CASE state WHEN 'decided' THEN clock_timestamp() ELSE charging_at END,
     asks = CASE state WHEN 'decided' THEN 0 ELSE asks END,
     state = 'charging', sent_at = clock_timestamp(), asked_at = clock_timestamp(), next_ask_at = clock_timestamp() + %(lease)s,
     outcome = ''
-WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s)
+WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s) AND given_up_at IS NULL
 
 -- name: withdraw
 -- The end of an intent that was never charged.
