@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from tollbook.accounts.tables import Account
+from tollbook.errors import Invalid
 from tollbook.invoicing.tables import SellerProfile
 
 SELLER_CODE = "operator"
@@ -57,10 +58,25 @@ class Seller:
 
 
 def sellers(codes: Iterable[str]) -> dict[str, Seller]:
-    """The sellers of these codes, in one read; one whose profile is missing is the operator of the settings."""
+    """The sellers of these codes, in one read; `operator` without a profile is the operator of the settings.
+
+    Raises Invalid for any other code without one: numbers are counted for each code, so that a mistyped one would give out
+    the operator's numbers a second time.
+    """
     wanted = set(codes)
     found = {profile.code: _of_profile(profile) for profile in SellerProfile.objects.filter(code__in=wanted)}
-    return {code: found.get(code) or Seller(code, seller()) for code in wanted}
+    if SELLER_CODE in wanted:
+        found.setdefault(SELLER_CODE, Seller(SELLER_CODE, seller()))
+    if missing := sorted(wanted - set(found)):
+        raise Invalid(f"There is no seller “{missing[0]}”: choose who bills the account.", field="seller_code")
+    return found
+
+
+def choices() -> list[tuple[str, str]]:
+    """Who may bill an account: code and name, the usual one first."""
+    named = dict(SellerProfile.objects.order_by("name", "code").values_list("code", "name"))
+    usual = named.pop(SELLER_CODE, None) or str(settings.OPERATOR.get("name", SELLER_CODE))
+    return [(SELLER_CODE, usual), *named.items()]
 
 
 def seller() -> dict[str, Any]:

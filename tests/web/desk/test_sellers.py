@@ -1,12 +1,15 @@
 """Sellers: a profile prints its own name and counts its own series, year by year when it is set so."""
 
+import pytest
+
 from tests.cast import an_account
 from tests.payments.test_transfer import an_invoice
 from tests.web.desk.conftest import Desk, words
 from tests.web.desk.test_credit_notes import posted, token
 from tollbook.accounts.tables import Account
 from tollbook.audit.books import audit
-from tollbook.invoicing.tables import CreditNote
+from tollbook.errors import Invalid
+from tollbook.invoicing.tables import CreditNote, Invoice
 
 NEW = {"code": "eu", "name": "Tollbook Europe", "country": "DE", "series": "EU", "credit_series": "EUCN", "is_yearly": "on"}
 
@@ -34,3 +37,15 @@ def test_series_are_not_shared_and_never_change(desk: Desk, northwind: Account) 
     posted(desk, "/desk/sellers/new/", **NEW, confirmed="yes")
     posted(desk, "/desk/sellers/eu/", **NEW | {"name": "Tollbook EU", "series": "XX"}, confirmed="yes")
     assert "Tollbook EU" in desk.read("/desk/sellers/") and "EU and EUCN" in desk.read("/desk/sellers/")
+
+
+def test_a_seller_that_is_not_kept_is_not_chosen_and_issues_nothing(desk: Desk, northwind: Account) -> None:
+    """Its own counter would begin at 1, and give out the operator's numbers a second time."""
+    posted(desk, "/desk/sellers/new/", **NEW, confirmed="yes")
+    assert '<option value="eu">Tollbook Europe</option>' in desk.get("/desk/accounts/northwind/edit/").content.decode()
+    an_invoice(northwind)
+    northwind.seller_code = "oprator"
+    northwind.save()
+    with pytest.raises(Invalid, match="no seller “oprator”"):
+        an_invoice(northwind, cause="period:x")
+    assert [one.number for one in Invoice.objects.all()] == ["INV-000001"]

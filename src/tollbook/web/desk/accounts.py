@@ -19,6 +19,7 @@ from tollbook.accounts import account as accounts
 from tollbook.accounts import audit, key, user
 from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.invoicing import history as invoices
+from tollbook.invoicing import seller
 from tollbook.invoicing.tables import OpenBalance
 from tollbook.money.amount import ZERO
 from tollbook.refills.tables import Refill, RefillRule, RefillStop
@@ -100,14 +101,13 @@ class FactsForm(AccountForm):
     tax_exemption = forms.CharField(
         max_length=200, required=False, help_text="Why no tax is charged, as printed, such as a certificate. Empty: it is."
     )
-    seller_code = forms.CharField(
-        label="Billed by", max_length=40, help_text="The code of the seller whose name and series its documents bear."
-    )
+    seller_code = forms.ChoiceField(label="Billed by", help_text="The seller whose name and series its documents bear.")
     zero_rule = forms.ChoiceField(label="At zero", choices=ZeroRule.choices)
     overdraft_limit = AmountField(help_text="How far below zero each wallet may go. Zero with the first rule.")
 
     def __init__(self, account: Account, data: Any) -> None:
         super().__init__(data, initial={name: getattr(account, name) for name in accounts.CHANGEABLE})
+        self.fields["seller_code"].choices = seller.choices()
         self.fields["overdraft_limit"].label = f"Overdraft limit ({account.currency})"
 
 
