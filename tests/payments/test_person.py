@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.payments.overlap import overlapping
 from tests.payments.till import Till
 from tests.refills.shop import OWNER, SUPPORT, gateway_is
 from tollbook.accounts.audit import SYSTEM
@@ -99,6 +100,19 @@ def test_what_a_customer_gives_up_ends_at_once(till: Till) -> None:
     with pytest.raises(Conflict):
         collect.give_up(till.account, asked.id, OWNER)
     assert AuditEntry.objects.filter(account_id=till.id, action="payment.give_up").count() == 1
+
+
+def test_what_is_given_up_while_it_is_about_to_be_sent_is_not_charged(till: Till) -> None:
+    asked = till.ask(till.invoice(), till.card())
+    overlapping(
+        intent.SQL["charging"],
+        lambda: collect.step(till.id, asked.id),
+        lambda: intent.give_up(till.id, asked.id, OWNER),
+    )
+    collect.run_due()
+    ended = now(till, asked)
+    assert (ended.state, ended.outcome) == ("withdrawn", f"{OWNER.name} gave it up.")
+    assert till.charged() == 0
 
 
 def test_what_was_confirmed_a_moment_ago_is_paid_and_not_given_up(till: Till) -> None:
