@@ -44,9 +44,9 @@ def charges(
 def of_book(account: Account, book: Book, day: date, since: date | None = None) -> list[Due]:
     """What of one account's book falls due by `day`, as `charges` answers it."""
     payer = Payer(account.currency, account.anchor_on)
-    start = period_of(account.anchor_on, since).start_on - A_DAY if since and book.minimums else since
-    owed = [each for plan in book.plans for each in lines_of(plan, payer, day, start)]
-    owed += [each for minimum in book.minimums for each in _true_ups(account, minimum, owed, day, since)]
+    over_since = _over_since(account, book, since)
+    owed = [each for plan in book.plans for each in lines_of(plan, payer, day, over_since if book.minimums else since)]
+    owed += [each for minimum in book.minimums for each in _true_ups(account, minimum, owed, day, over_since)]
     grouped: dict[date, list[Charge]] = {}
     for each in owed:
         if since is None or each.bill_on >= since or each.known_on >= since:
@@ -81,11 +81,20 @@ def cause_of(bill_on: date) -> str:
     return f"period:{bill_on.isoformat()}"
 
 
+def _over_since(account: Account, book: Book, since: date | None) -> date | None:
+    """The first day of the oldest period that is over since that day, None for all: what a commitment lacks can only be told
+    from everything that fell due in its period.
+    """
+    if since is None or any(minimum.known_on >= since for minimum in book.minimums):
+        return None
+    return period_of(account.anchor_on, since - A_DAY).start_on
+
+
 def _true_ups(
-    account: Account, minimum: Minimum, owed: Sequence[Owed], day: date, since: date | None
+    account: Account, minimum: Minimum, owed: Sequence[Owed], day: date, over_since: date | None
 ) -> Iterable[Owed]:
     """What is missing of the least that was agreed, charged when a period is over, for what fell due within it."""
-    first = period_of(account.anchor_on, max(minimum.starts_on, since - A_DAY) if since else minimum.starts_on).index
+    first = period_of(account.anchor_on, max(minimum.starts_on, over_since or minimum.starts_on)).index
     last = period_of(account.anchor_on, min(day, minimum.ends_on or day)).index
     for index in range(first, last + 1):
         period = period_number(account.anchor_on, index)
