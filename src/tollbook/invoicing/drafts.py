@@ -1,11 +1,15 @@
 """Invoices to be: composed by staff or by a billing run that waits for review, looked at, then issued or discarded.
 
 A draft of a run is a promise of nothing: when it is issued, what is due is computed anew, and only if it still is what was
-looked at does it become an invoice. Discarding it leaves its charges to the next run.
+looked at does it become an invoice. Runs bring drafts up to date at any time, and rules of tax change: so a decision names
+what was `seen`. Discarding a draft leaves its charges to the next run.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from hashlib import sha256
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -55,25 +59,40 @@ def content_of(draft: DraftInvoice) -> Draft:
 
 
 def sums_of(account: Account, draft: DraftInvoice) -> Sums:
-    """What it comes to, with today's rules of tax."""
-    return taxed(account, content_of(draft))
+    """What it comes to when it is issued today, with today's rules of tax."""
+    return taxed(account, replace(content_of(draft), issued_on=today_in(account)))
 
 
-def accept(account: Account, id: UUID, actor: Actor) -> Invoice:
-    """Issue a draft, dated today. Own transaction; as engine. Locks the account's row, then as `issue`.
+def seen(account: Account, draft: DraftInvoice, sums: Sums) -> str:
+    """Names what somebody sees who looks at the draft now: its content, the day it would bear, its sums with tax."""
+    taxes = [[category, f"{rate:f}", label, f"{share.tax:f}"] for (category, rate, label), share in sums.taxes.items()]
+    shown = [str(draft.id), content_seen(draft), today_in(account).isoformat(), f"{sums.total:f}", taxes]
+    return sha256(msgspec.json.encode(shown)).hexdigest()
 
-    Raises NotFound; Conflict when it was decided before, or when what is due is not what was looked at any more: then the
-    draft shows what is.
+
+def content_seen(draft: DraftInvoice) -> str:
+    """The same without day and tax: whatever changes the content of a draft moves `drafted_at`."""
+    return draft.drafted_at.isoformat()
+
+
+def accept(account: Account, id: UUID, actor: Actor, saw: str) -> Invoice:
+    """Issue a draft, dated today, if it is what was looked at: `saw` is what `seen` said then.
+
+    Own transaction; as engine. Locks the account's row, then as `issue`. Raises NotFound; Conflict when it was decided
+    before, or when the draft, its tax or what is due is not what was looked at any more: then the draft shows what is.
     """
-    made = in_transaction(lambda: _accept(account, id, actor))
+    made = in_transaction(lambda: _accept(account, id, actor, saw))
     if made is None:
         raise Conflict("What is due has changed since this was drafted; the draft shows it now. Look at it again.")
     return made
 
 
-def discard(account: Account, id: UUID, actor: Actor) -> None:
-    """Put a draft away. The same; its charges stay due."""
-    in_transaction(lambda: _decide(account, _locked(account, id), DraftState.DISCARDED, actor))
+def discard(account: Account, id: UUID, actor: Actor, saw: str) -> None:
+    """Put a draft away, if it is what was looked at: `saw` is what `content_seen` said then. Its charges stay due.
+
+    Own transaction; as engine. Locks the account's row. Raises NotFound, Conflict as `accept`.
+    """
+    in_transaction(lambda: _discard(account, id, actor, saw))
 
 
 def draft_due(stop: Event | None = None) -> int:
@@ -115,10 +134,9 @@ def _keep(account: Account, draft: Draft, by: str, id: UUID | None = None) -> Dr
     )
 
 
-def _accept(account: Account, id: UUID, actor: Actor) -> Invoice | None:
+def _accept(account: Account, id: UUID, actor: Actor, saw: str) -> Invoice | None:
     draft = _locked(account, id)
-    if draft.state != DraftState.OPEN:
-        raise Conflict("This draft was decided before.")
+    _must_be(seen(account, draft, sums_of(account, draft)), saw)
     day = today_in(account)
     wanted = _dated(content_of(draft), day, actor)
     if draft.kind == InvoiceKind.RECURRING:
@@ -127,23 +145,36 @@ def _accept(account: Account, id: UUID, actor: Actor) -> Invoice | None:
             _refresh(account, draft, now)
             return None
     invoice = issue(account, wanted)
-    _decide(account, draft, DraftState.ISSUED, actor, invoice.id)
+    _decide(account, draft, DraftState.ISSUED, actor, invoice.total, invoice.id)
     return invoice
 
 
+def _discard(account: Account, id: UUID, actor: Actor, saw: str) -> None:
+    draft = _locked(account, id)
+    _must_be(content_seen(draft), saw)
+    _decide(account, draft, DraftState.DISCARDED, actor, draft.total)
+
+
 def _decide(
-    account: Account, draft: DraftInvoice, state: DraftState, actor: Actor, invoice_id: UUID | None = None
+    account: Account, draft: DraftInvoice, state: DraftState, actor: Actor, total: Decimal, invoice_id: UUID | None = None
 ) -> None:
-    if draft.state != DraftState.OPEN:
-        raise Conflict("This draft was decided before.")
     values = {"state": state, "decided_by": actor.name, "decided_at": datetime.now(UTC), "invoice_id": invoice_id}
     DraftInvoice.objects.filter(account_id=account.id, id=draft.id).update(**values)
-    note(account.id, actor, f"draft.{state}", f"draft/{draft.id}", after={"total": str(draft.total)})
+    note(account.id, actor, f"draft.{state}", f"draft/{draft.id}", after={"total": str(total)})
+
+
+def _must_be(now: str, saw: str) -> None:
+    if now != saw:
+        raise Conflict("This draft, its tax or its day has changed since you looked at it. Look at it again.")
 
 
 def _locked(account: Account, id: UUID) -> DraftInvoice:
+    """The draft, open, its account's row locked."""
     lock_settlements(account.id)
-    return opened(account.id, id)
+    found = opened(account.id, id)
+    if found.state != DraftState.OPEN:
+        raise Conflict("This draft was decided before.")
+    return found
 
 
 def _draft_due(account: Account) -> int:
@@ -157,11 +188,15 @@ def _draft_due(account: Account) -> int:
         if known is None and _lines(wanted) not in put_away:
             _keep(account, wanted, SYSTEM.name)
             made += 1
-        elif known is not None and _lines(content_of(known)) != _lines(wanted):
+        elif known is not None and _is_other(account, known, wanted):
             _refresh(account, known, wanted)
     for gone in open_ones.values():
         _refresh(account, gone, None)
     return made
+
+
+def _is_other(account: Account, known: DraftInvoice, wanted: Draft) -> bool:
+    return _lines(content_of(known)) != _lines(wanted) or known.total != taxed(account, wanted).total
 
 
 def _refresh(account: Account, draft: DraftInvoice, now: Draft | None) -> None:
@@ -180,8 +215,7 @@ def _due(account: Account, day: date) -> list[Draft]:
 def _dated(draft: Draft, day: date, actor: Actor) -> Draft:
     if draft.due_on and draft.due_on < day:
         raise Invalid("Its due date is over: compose it anew.", field="due_on")
-    changes = {"issued_on": day, "actor": actor.name}
-    return Draft(**{name: getattr(draft, name) for name in Draft.__slots__} | changes)
+    return replace(draft, issued_on=day, actor=actor.name)
 
 
 def _lines(draft: Draft) -> list[tuple[str, str, str]]:

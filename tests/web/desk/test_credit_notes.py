@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
+import pytest
 from django.http import HttpResponse
 from django.test import Client
 
 from tests.payments.test_transfer import an_invoice
 from tests.people import person
-from tests.web.desk.conftest import Desk, words
+from tests.web.desk.conftest import Desk, trail, words
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account, Level
@@ -20,7 +21,7 @@ from tollbook.money.period import period_of
 from tollbook.postgres.ids import new_id
 from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
-from tollbook.subscriptions.tables import FeeKind
+from tollbook.subscriptions.tables import Component, FeeKind
 
 HOME = "/desk/accounts/northwind/invoices/INV-000001/"
 
@@ -31,6 +32,24 @@ def token() -> str:
 
 def posted(desk: Desk, path: str, **values: str) -> HttpResponse:
     return desk.client.post(path, values)
+
+
+def decide(desk: Desk, path: str) -> HttpResponse:
+    """A question without a form looked at and confirmed."""
+    return desk.confirm(path, desk.get(path))
+
+
+def seats(account: Account, quantity: int) -> None:
+    """Seats for 20 each, due since the period began."""
+    if not Component.objects.filter(code="seats").exists():
+        offer("seats", "Agent seats", FeeKind.RECURRING, Decimal(20), SYSTEM)
+    begun = period_of(account.anchor_on, today_in(account)).start_on
+    start(account, NewSubscription("seats", begun, Decimal(quantity)), SYSTEM)
+
+
+def a_draft(account: Account) -> str:
+    """The address of the one draft that waits."""
+    return f"/desk/accounts/{account.slug}/drafts/{DraftInvoice.objects.get(state='open').id}/"
 
 
 def test_a_credit_note_is_reviewed_before_it_is_issued_and_issued_once(desk: Desk, northwind: Account) -> None:
@@ -75,8 +94,9 @@ def test_a_one_off_invoice_is_a_draft_until_it_is_issued(desk: Desk, northwind: 
     address = f"/desk/accounts/northwind/drafts/{draft.id}/"
     assert "Porting" in desk.read(address)
     assert "$150.00" in words(desk.get(f"{address}issue/"))
-    posted(desk, f"{address}issue/")
-    assert posted(desk, f"{address}issue/").status_code == 409
+    review = desk.get(f"{address}issue/")
+    assert "Porting: $180.00" in words(review) and "Goodwill: −$30.00" in words(review)
+    assert [desk.confirm(f"{address}issue/", review).status_code for _ in range(2)] == [302, 409]
     [invoice] = Invoice.objects.all()
     assert (invoice.kind, invoice.total, invoice.po_number) == ("one_off", 150, "PO-9")
     assert "No drafts wait" in desk.read("/desk/drafts/")
@@ -115,22 +135,49 @@ def test_a_rule_of_tax_is_added_and_taxes_the_next_invoice(desk: Desk, northwind
 
 
 def test_a_run_in_review_leaves_drafts_that_are_issued_only_as_looked_at(desk: Desk, northwind: Account) -> None:
-    offer("seats", "Agent seats", FeeKind.RECURRING, Decimal(20), SYSTEM)
-    day = period_of(northwind.anchor_on, today_in(northwind)).start_on
-    row = start(northwind, NewSubscription("seats", day, Decimal(2)), SYSTEM)
+    seats(northwind, 2)
     assert [draft_due(), draft_due()] == [1, 0]
     assert not Invoice.objects.exists()
-    [draft] = DraftInvoice.objects.all()
-    assert draft.total == 40
-    start(northwind, NewSubscription("seats", day, Decimal(1)), SYSTEM)
-    address = f"/desk/accounts/northwind/drafts/{draft.id}/"
-    refused = posted(desk, f"{address}issue/")
-    assert refused.status_code == 409
-    draft_due()
-    draft = DraftInvoice.objects.get(state="open")
-    assert draft.total == 60
-    posted(desk, f"/desk/accounts/northwind/drafts/{draft.id}/issue/")
+    address = a_draft(northwind)
+    assert "$40.00" in desk.read(address)
+    seats(northwind, 1)
+    assert decide(desk, f"{address}issue/").status_code == 409
+    assert not Invoice.objects.exists() and "$60.00" in desk.read(address)
+    assert decide(desk, f"{address}issue/").status_code == 302
     [invoice] = Invoice.objects.all()
-    assert (invoice.total, invoice.kind, row.account_id) == (60, "recurring", northwind.id)
+    assert (invoice.total, invoice.kind) == (60, "recurring")
     assert bill().issued == [] and draft_due() == 0
     assert audit(None) == []
+
+
+@pytest.mark.parametrize("verb", ["issue", "discard"])
+def test_a_draft_that_a_run_brought_up_to_date_meanwhile_is_looked_at_again(
+    desk: Desk, northwind: Account, verb: str
+) -> None:
+    seats(northwind, 2)
+    draft_due()
+    path = f"{a_draft(northwind)}{verb}/"
+    review = desk.get(path)
+    seats(northwind, 1)
+    draft_due()
+    for answer in (desk.confirm(path, review), desk.client.post(path)):
+        assert answer.status_code == 409 and "Look at it again" in words(answer)
+    assert DraftInvoice.objects.get().state == "open" and not Invoice.objects.exists()
+    assert decide(desk, path).status_code == 302
+
+
+def test_a_draft_whose_tax_changed_meanwhile_is_looked_at_again(desk: Desk, northwind: Account) -> None:
+    seats(northwind, 2)
+    draft_due()
+    path = f"{a_draft(northwind)}issue/"
+    review = desk.get(path)
+    rule = {"country": "US", "tax_rate": "10", "label": "Sales tax", "valid_from": "2020-01-01"}
+    posted(desk, "/desk/taxes/new/", **rule, confirmed="yes")
+    assert desk.confirm(path, review).status_code == 409 and not Invoice.objects.exists()
+    draft_due()
+    assert DraftInvoice.objects.get().total == 44
+    assert "$44.00" in words(desk.get(path))
+    decide(desk, path)
+    assert Invoice.objects.get().total == 44
+    [line] = trail(northwind.id, "draft.issued")
+    assert Decimal(line.after["total"]) == 44

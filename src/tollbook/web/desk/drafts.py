@@ -27,6 +27,8 @@ from tollbook.web.desk.steps import Once, Review, Sheet, decided, stepped, typed
 
 LINES = 5
 SECTION = "invoices"
+REVIEWED = "reviewed"
+"""What a review showed. It is no secret and needs no signature: it only counts while it is what the review would show."""
 
 
 class OneOffForm(Once):
@@ -99,17 +101,21 @@ def draft(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
 def issue(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
     """Issue a draft, once."""
     account, found, sheet = _found(slug, id, "Issue the draft")
-    total = formats.money(drafts.sums_of(account, found).total, account.currency)
+    sums = drafts.sums_of(account, found)
+    total = formats.money(sums.total, account.currency)
+    billed = zip(drafts.content_of(found).lines, sums.shares, strict=True)
+    lines = [f"{line.description}: {formats.money(share.net, account.currency)}" for line, share in billed]
 
     def review() -> Review:
         return Review(
             f"Issue an invoice of {total} to {account.name}",
-            [f"It is dated today, {formats.day(today_in(account))}, gets the next number, and is for ever."],
+            [*lines, f"It is dated today, {formats.day(today_in(account))}, gets the next number, and is for ever."],
             confirm="Issue the invoice",
+            carried={REVIEWED: drafts.seen(account, found, sums)},
         )
 
     def act() -> HttpResponse:
-        made = drafts.accept(account, id, request.actor)
+        made = drafts.accept(account, id, request.actor, request.POST.get(REVIEWED, ""))
         messages.success(request, f"{made.number} is issued: {formats.money(made.total, made.currency)}.")
         return redirect("desk:invoice", slug, made.number)
 
@@ -128,10 +134,11 @@ def discard(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
             ["Nothing is billed. Fees that are due stay due, and are drafted again when they change."],
             confirm="Discard it",
             danger=True,
+            carried={REVIEWED: drafts.content_seen(found)},
         )
 
     def act() -> HttpResponse:
-        drafts.discard(account, id, request.actor)
+        drafts.discard(account, id, request.actor, request.POST.get(REVIEWED, ""))
         messages.success(request, f"The draft of {total} is put away.")
         return redirect("desk:drafts")
 
