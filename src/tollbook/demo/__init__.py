@@ -6,6 +6,7 @@ people      accounts and users
 prices      default rates and a small prefix deck
 past        subscriptions, a year of invoices, cards, refill rules
 corrected   tax, a second seller, a credit note, a draft
+ahead       changes that are agreed, a least sum
 told        who is told what
 generator   a month of call records and messages as files, the same ones for the same seed
 rhythm      when people call: business hours, lunch, weekends, campaign bursts

@@ -9,7 +9,7 @@ from django.conf import settings
 from tollbook.accounts import key
 from tollbook.accounts.audit import OPERATOR_ID, Actor, note
 from tollbook.accounts.tables import Account, AuditEntry
-from tollbook.demo import corrected, past, people, prices, told
+from tollbook.demo import ahead, corrected, past, people, prices, told
 from tollbook.demo.generator import generate
 from tollbook.errors import Refused
 
@@ -49,6 +49,7 @@ def _load(say: Say, import_records: Import) -> None:
     past.bill_the_year(accounts, OPERATOR)
     past.buy_credit(accounts)
     corrected.keep_books(accounts, OPERATOR)
+    ahead.agree(accounts, OPERATOR)
     told.arrange(accounts, OPERATOR)
     say("Making a month of call records ...")
     for slug, format, path in generate(settings.HOME / "demo-records", datetime.now(UTC)):
