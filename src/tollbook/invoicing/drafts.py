@@ -5,21 +5,24 @@ looked at does it become an invoice. Runs bring drafts up to date at any time, a
 what was `seen`. Discarding a draft leaves its charges to the next run.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from threading import Event
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import DatabaseError, OperationalError
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM, Actor, note
 from tollbook.accounts.tables import Account
-from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.errors import Conflict, Invalid, NotFound, Refused
 from tollbook.invoicing import run
 from tollbook.invoicing.issue import Draft, DraftLine, issue, taxed
 from tollbook.invoicing.settle import lock_settlements
@@ -29,6 +32,7 @@ from tollbook.postgres.ids import new_id
 from tollbook.postgres.retry import in_transaction
 
 ONE_OFF = "revenue:one_off"
+log = logging.getLogger(__name__)
 
 
 def compose(account: Account, lines: Sequence[DraftLine], actor: Actor, id: UUID, **more: Any) -> DraftInvoice:
@@ -98,13 +102,19 @@ def discard(account: Account, id: UUID, actor: Actor, saw: str) -> None:
 def draft_due(stop: Event | None = None) -> int:
     """For review: draft all that is due in every active account, and drop drafts of what is due no more; answers how many.
 
-    A transaction for each account; locks its row. Safe to repeat, and side by side.
+    A transaction for each account; locks its row. Safe to repeat, and side by side. What can't be done for one account is
+    left to it alone.
     """
     done = 0
     for account in Account.objects.filter(is_active=True).order_by("id"):
         if stop and stop.is_set():
             break
-        done += in_transaction(lambda account=account: _draft_due(account))  # type: ignore[misc]
+        try:
+            done += in_transaction(partial(_draft_due, account))
+        except OperationalError:
+            raise
+        except (Refused, DatabaseError):
+            log.exception("drafting failed", extra={"account": account.slug})
     return done
 
 

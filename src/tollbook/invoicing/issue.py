@@ -197,10 +197,13 @@ def issue_all(papers: Sequence[tuple[Account, Draft]], source: Source | None = N
 
 def taxed(account: Account, draft: Draft) -> Sums:
     """What a draft would come to with today's rules of tax. Reads only. Raises Invalid for lines that can't be printed."""
-    by_code = sellers([account.seller_code])
-    treated = treatments([(account, draft)], by_code, rules())
-    treats = [_treatment(account, draft, line, by_code[account.seller_code], treated) for line in draft.lines]
-    return _checked(account.currency, draft.lines, treats)
+    return _checked(account.currency, draft.lines, _treats(account, draft, rules()))
+
+
+def comes_to(account: Account, draft: Draft, source: Source) -> Decimal:
+    """The total of a draft with its tax, which may be below zero: then it can't be issued. Reads only."""
+    treats = _treats(account, draft, source)
+    return sums([(line.amount, treat) for line, treat in zip(draft.lines, treats, strict=True)], account.currency).total
 
 
 def treatments(
@@ -234,6 +237,12 @@ def draw(counts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
         values = {"seller_code": seller_code, "series": series, "count": count}
         first[seller_code, series] = _one(execute(SQL["draw_numbers"], values)) - count + 1
     return first
+
+
+def _treats(account: Account, draft: Draft, source: Source) -> list[Treatment]:
+    by_code = sellers([account.seller_code])
+    treated = treatments([(account, draft)], by_code, source)
+    return [_treatment(account, draft, line, by_code[account.seller_code], treated) for line in draft.lines]
 
 
 def _treatment(

@@ -3,9 +3,9 @@
 Rules. What is due on a billing day is one invoice (subscriptions/due.py says what, each charge by a lasting cause), and
 what was billed before, by its cause, is left out. Days that were missed are caught up, oldest first, as far back as
 `CATCH_UP` periods: an older one is reported and left to a person, because nobody expects last year's invoices tomorrow.
-Lines that were recorded late for a day that has its invoice get one of their own. What comes to less than zero waits for
-the next invoice that it can be taken off. An invoice bears the day it is made on, not the day it was missed, so that its
-terms are the customer's to use.
+Lines that were recorded late for a day that has its invoice get one of their own. What comes to less than zero, its tax
+counted, waits for the next invoice that it can be taken off. An invoice bears the day it is made on, not the day it was
+missed, so that its terms are the customer's to use.
 
 How. A run is a row, and so is each of its parts, a stretch of accounts. A worker takes a part that nobody works on, bills
 all its accounts in a few statements and marks it done, all in one transaction; killed anywhere, the part is free again and
@@ -18,6 +18,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Event
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -29,7 +30,7 @@ from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid, Refused
 from tollbook.invoicing import tax
-from tollbook.invoicing.issue import Draft, DraftLine, Issued, issue_all
+from tollbook.invoicing.issue import Draft, DraftLine, Issued, comes_to, issue_all
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.amount import ZERO
 from tollbook.money.period import period_number, period_of
@@ -153,22 +154,28 @@ def forget_old(age: timedelta = KEPT) -> int:
 
 
 def find(
-    accounts: Sequence[Account], days: Mapping[UUID, date], since: Mapping[UUID, date] | None = None
+    accounts: Sequence[Account],
+    days: Mapping[UUID, date],
+    since: Mapping[UUID, date] | None = None,
+    source: tax.Source | None = None,
 ) -> _Found:
     """What is to be invoiced for these accounts by their days `days[account.id]`, each on that day, oldest first.
 
-    Transaction: the caller's, who holds the rows of the accounts, or may be told what is billed by the time it is read.
+    `source` says how it is taxed; without it, the rules of the desk. Transaction: the caller's, who holds the rows of the
+    accounts, or may be told what is billed by the time it is read.
     """
     dues = due.charges(accounts, days, since)
+    source = source or tax.rules()
     billed = _billed(dues)
     found, papers = _Found(), []
     for account in accounts:
         known = billed.get(account.id, set())
         recent = _recent(account, days[account.id], dues.get(account.id, ()), known, found)
-        ready, waiting = due.billable(recent, known)
+        total = partial(_total, account, days[account.id], source)
+        ready, waiting = due.billable(recent, known, total)
         papers += [(account, one) for one in ready]
         if waiting:
-            found.waiting[account.id] = due.total(waiting)
+            found.waiting[account.id] = total(waiting)
     named = _named([(account.id, one.cause) for account, one in papers])
     found.papers = [Paper(account, _draft(one, days[account.id], named)) for account, one in papers]
     return found
@@ -216,12 +223,13 @@ def _bill_part(run: _Run, work: Callable[[Sequence[Account], _Run, Report], None
 
 def _together(accounts: Sequence[Account], run: _Run, report: Report) -> None:
     days = {account.id: min(run.until or today, today) for account in accounts if (today := today_in(account))}
-    found = find(accounts, days, _since(accounts, run))
+    source = tax.rules()
+    found = find(accounts, days, _since(accounts, run), source)
     slugs = {account.id: account.slug for account in accounts}
     report.too_old |= {slugs[id]: count for id, count in found.too_old.items()}
     report.waiting |= {slugs[id]: amount for id, amount in found.waiting.items()}
     if found.papers:
-        _tell(report, issue_all([(paper.account, paper.draft) for paper in found.papers], tax.rules()))
+        _tell(report, issue_all([(paper.account, paper.draft) for paper in found.papers], source))
 
 
 def _one_by_one(accounts: Sequence[Account], run: _Run, report: Report) -> None:
@@ -309,6 +317,16 @@ def _draft(one: Due, day: date, named: Mapping[tuple[UUID, str], int]) -> Draft:
     cause = f"{one.cause}#{count + 1}" if count else one.cause
     lines = [_line(charge) for charge in one.charges]
     return Draft(str(InvoiceKind.RECURRING), cause, day, lines, period=one.period, actor=SYSTEM.name)
+
+
+def _total(account: Account, day: date, source: tax.Source, charges: Sequence[Charge]) -> Decimal:
+    """What charges come to with their tax. It is below zero only when something is given back, so mostly not computed:
+    lines taxed at several rates may sum to more than zero before tax, and to less with it.
+    """
+    if all(charge.amount >= 0 for charge in charges):
+        return due.total(charges)
+    draft = Draft(str(InvoiceKind.RECURRING), "", day, [_line(charge) for charge in charges])
+    return comes_to(account, draft, source)
 
 
 def _line(charge: Charge) -> DraftLine:

@@ -6,7 +6,7 @@ is recorded later adds charges but changes none (lines.py says how). So whoever 
 needs nothing else.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -57,15 +57,18 @@ def of_book(account: Account, book: Book, day: date, since: date | None = None) 
     ]
 
 
-def billable(groups: Iterable[Due], billed: Container[str]) -> tuple[list[Due], list[Charge]]:
+def billable(
+    groups: Iterable[Due], billed: Container[str], comes_to: Callable[[Sequence[Charge]], Decimal] | None = None
+) -> tuple[list[Due], list[Charge]]:
     """What of an account's groups is to be invoiced now, and what has to wait: charges whose cause is in `billed` are left
-    out, and lines that sum to less than zero ride on the next group, until the sum is zero or more.
+    out, and lines that sum to less than zero ride on the next group, until the sum is zero or more. `comes_to` says what
+    lines sum to; without it, as printed, before tax.
     """
     ready: list[Due] = []
     waiting: list[Charge] = []
     for group in groups:
         waiting += [charge for charge in group.charges if charge.cause not in billed]
-        if waiting and total(waiting) >= 0:
+        if waiting and (comes_to or total)(waiting) >= 0:
             ready.append(group._replace(charges=waiting))
             waiting = []
     return ready, waiting

@@ -1,0 +1,85 @@
+"""What is given back for days that were billed: it rides on an invoice, never makes one of less than nothing."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.invoicing.test_tax import rule
+from tollbook.accounts.account import NewAccount, open_account, today_in
+from tollbook.accounts.audit import SYSTEM
+from tollbook.accounts.tables import Account
+from tollbook.invoicing.drafts import draft_due
+from tollbook.invoicing.run import bill
+from tollbook.invoicing.tables import DraftInvoice, Invoice, InvoiceLine
+from tollbook.subscriptions import due
+from tollbook.subscriptions.change import Wanted, make
+from tollbook.subscriptions.charge import Charge
+from tollbook.subscriptions.component import Terms, offer
+from tollbook.subscriptions.subscribe import NewSubscription, start
+from tollbook.subscriptions.tables import ChangeKind, FeeKind, Subscription
+
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def components(account: Account) -> None:
+    """Seats at 60 a month, taxed; a manual, which is not; the account's period began ten days ago."""
+    offer("seats", "Agent seats", FeeKind.RECURRING, Decimal(60), SYSTEM)
+    offer("manual", "Manual", FeeKind.ONE_OFF, Decimal(1), SYSTEM, Terms(tax_code="books"))
+    account.anchor_on = today_in(account) - 10 * A_DAY
+    account.save()
+    rule("US", "19")
+    rule("US", "0", tax_code="books")
+
+
+def seats(account: Account) -> Subscription:
+    """A seat since the period began, billed."""
+    made = start(account, NewSubscription("seats", account.anchor_on, Decimal(1), prorated=True), SYSTEM)
+    assert len(bill().issued) == 1
+    return made
+
+
+def end_now(account: Account, of: Subscription) -> Decimal:
+    """End it with yesterday and give its other days back at once; answers what that is, before tax."""
+    today = today_in(account)
+    make(account, of.id, Wanted(ChangeKind.END, today, until_on=today - A_DAY, prorated=True, at_once=True), SYSTEM)
+    [back] = [line for line in charges(account) if line.amount < 0]
+    return -back.amount
+
+
+def charges(account: Account) -> Sequence[Charge]:
+    day = today_in(account)
+    return [line for group in due.charges([account], {account.id: day})[account.id] for line in group.charges]
+
+
+def sell_manual(account: Account, price: Decimal) -> None:
+    new = NewSubscription("manual", today_in(account), Decimal(1), price=price, at_once=True)
+    start(account, new, SYSTEM)
+
+
+def test_lines_that_come_to_less_than_nothing_with_their_tax_wait_and_block_nobody(account: Account) -> None:
+    """-50.00 at 19 % and +55.00 without tax sum to 5.00 before tax, and to -4.50 with it."""
+    given_back = end_now(account, seats(account))
+    sell_manual(account, given_back + 1)
+    report = bill()
+    assert (report.issued, report.failed) == ([], {})
+    assert report.waiting == {"northwind": Decimal(1) - (given_back * 19 / 100).quantize(Decimal("0.01"))}
+    assert draft_due() == 0, "nor is one drafted"
+    assert "it is taken off the next invoice" in report.sentences()[-1]
+    sell_manual(account, Decimal(100))
+    assert len(bill().issued) == 1
+    newest = Invoice.objects.order_by("-sequence")[0]
+    assert newest.subtotal == Decimal(101)
+    assert InvoiceLine.objects.filter(invoice_id=newest.id).count() == 3
+
+
+def test_one_account_that_cannot_be_drafted_keeps_no_other_from_its_drafts(account: Account) -> None:
+    other = open_account(NewAccount("contoso", "Contoso", account.anchor_on), SYSTEM)
+    for each in (account, other):
+        start(each, NewSubscription("seats", account.anchor_on, Decimal(1)), SYSTEM)
+    account.seller_code = "nobody"
+    account.save()
+    assert draft_due() == 1
+    assert DraftInvoice.objects.get().account_id == other.id
