@@ -13,6 +13,7 @@ from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import AuditEntry
 from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.payments import attempts, collect, credit, dunning, intent, person
+from tollbook.payments import method as methods
 from tollbook.payments.captured import settle
 from tollbook.payments.gateway import (
     ActionRequired,
@@ -166,6 +167,22 @@ def test_a_person_says_that_it_was_charged_and_it_is_booked_once(till: Till) -> 
     [line] = AuditEntry.objects.filter(account_id=till.id, action="payment.resolve")
     assert line.reason == "I saw it."
     till.assert_sound()
+
+
+def test_a_question_about_the_first_card_ends_when_the_backup_is_charged(till: Till) -> None:
+    till.collects(0)
+    backup = till.card("sim_4444")
+    till.card()
+    methods.make_backup(till.id, backup.id, OWNER)
+    till.invoice()
+    with gateway_is("Silent"):
+        collect.run_due()
+        till.later(hours=2)
+        collect.run_due()
+        [asked] = person.waiting()
+    settle(till.id, asked.id, 1, Declined("insufficient_funds", "Too little.", curable_by_other_card=True))
+    assert (now(till, asked).state, now(till, asked).attempt) == ("decided", 2)
+    assert (person.waiting(), now(till, asked).question) == ([], "")
 
 
 def test_a_charge_of_another_payment_cant_be_named(till: Till) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +14,7 @@ from django.test.utils import override_settings
 
 from tests.gateway import Gateway, running
 from tests.payments.at_stripe import BACK, at_stripe, save_card
-from tests.refills.shop import OWNER, Shop, gateway_is, other
+from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
 from tollbook.errors import Conflict
 from tollbook.payments import gateway
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Succeeded, Unknown
@@ -126,10 +127,21 @@ def test_what_the_gateway_does_not_end_stays_open_and_waits_for_a_person_in_the_
         assert shop.states() == {"action_required": 1}
         [asked] = person.waiting()
         assert "Cancel it there" in asked.question
+        for verdict in ("not_charged", "given_back"):
+            with pytest.raises(Conflict, match="can still confirm it"):
+                person.resolve(shop.account, asked.id, verdict, "", "Cancelled there", SUPPORT)
+        assert shop.states() == {"action_required": 1}
     health.forget()
     shop.later(hours=1)
     shop.run()
     assert (shop.states(), person.waiting()) == ({"withdrawn": 1}, [])
+
+
+def test_what_a_person_says_was_not_charged_is_ended_at_the_gateway_first(shop: Shop) -> None:
+    refill = waiting(shop)
+    Refill.objects.filter(account_id=shop.id).update(needs_person_at=datetime.now(UTC))
+    assert person.resolve(shop.account, refill.id, "not_charged", "", "Not there", SUPPORT) == "withdrawn"
+    assert [charge.decline_code for charge in shop.charges()] == ["canceled"]
 
 
 def test_a_success_is_credited_while_the_end_is_awaited(shop: Shop) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import override_settings
 
 from tests.payments.gateways import Deaf, Silent
@@ -17,8 +17,19 @@ from tollbook.accounts.audit import SYSTEM, trail
 from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.invoicing.tables import Invoice
 from tollbook.payments import method
-from tollbook.payments.gateway import CANCELED, ActionRequired, Declined, Succeeded, Unknown
-from tollbook.payments.tables import Payment
+from tollbook.payments.gateway import (
+    CANCELED,
+    ActionRequired,
+    ChargeRequest,
+    Declined,
+    RefundRequest,
+    Succeeded,
+    Unknown,
+    key_of,
+)
+from tollbook.payments.receive import receive
+from tollbook.payments.simulated import Simulated
+from tollbook.payments.tables import Payment, SimulatedCharge
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.scope import rows_of
 from tollbook.refills import decide, health, limits, person, run, send, switch
@@ -237,6 +248,102 @@ def unanswered(shop: Shop, charges: bool = True) -> Refill:
     shop.run()
     [waiting] = person.waiting()
     return waiting
+
+
+def test_a_charge_that_is_not_of_this_refill_cant_be_named(shop: Shop) -> None:
+    with gateway_is("Silent"):
+        refill = unanswered(shop)
+        mine, others = shop.charges()[0], a_charge_of_another(shop)
+        failed = a_charge(shop, "sim_9995", key_of("refill", refill.id, 2))
+        names = [(others, "of something else"), (failed, "is declined"), ("sim_0", "no charge of this name")]
+        for reference, says in names:
+            with pytest.raises(Invalid, match=says):
+                person.resolve(shop.account, refill.id, "charged", reference, "Seen", SUPPORT)
+        back = RefundRequest(shop.id, "back", mine.reference, Decimal(1), "USD")
+        Simulated().refund(back)
+        with pytest.raises(Invalid, match="given back"):
+            person.resolve(shop.account, refill.id, "charged", mine.reference, "Seen", SUPPORT)
+    assert (shop.balance(), Payment.objects.count()) == (Decimal(50), 0)
+
+
+def test_a_charge_that_is_booked_already_cant_be_named_even_while_the_gateway_is_away(shop: Shop) -> None:
+    with gateway_is("Silent"):
+        refill = unanswered(shop)
+    with transaction.atomic():
+        receive(shop.id, "simulated", "ch_parked", Decimal(500), "USD", "Visa", OWNER.name)
+    with override_settings(GATEWAYS={}), pytest.raises(Invalid, match="books have this charge already"):
+        person.resolve(shop.account, refill.id, "charged", "ch_parked", "Seen", SUPPORT)
+    assert shop.balance() == Decimal(50)
+
+
+def test_the_gateway_has_the_last_word_over_a_person(shop: Shop) -> None:
+    with gateway_is("Silent"):
+        refill = unanswered(shop)
+    with pytest.raises(Conflict, match="it was charged"):
+        person.resolve(shop.account, refill.id, "not_charged", "", "Not there", SUPPORT)
+    assert (shop.states(), shop.balance()) == ({"succeeded": 1}, Decimal(550))
+    shop.assert_sound()
+
+
+def test_what_was_not_charged_cant_have_been_given_back(shop: Shop) -> None:
+    with gateway_is("Silent"):
+        refill = unanswered(shop, charges=False)
+    with pytest.raises(Conflict, match="nothing to give back"):
+        person.resolve(shop.account, refill.id, "given_back", "", "Refunded", SUPPORT)
+    assert shop.states() == {"unknown": 1}
+
+
+def in_a_backup(shop: Shop) -> Refill:
+    """A refill of whose first attempt a person was asked before it declined; the second is under way."""
+    with_backup(shop, "sim_4242", "sim_4444")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    shop.later(minutes=61)
+    settle(shop.id, refill_id, Unknown(), 1)
+    [asked] = person.waiting()
+    settle(shop.id, refill_id, SOFT, 1)
+    send.begin(shop.id, refill_id)
+    return asked
+
+
+def test_a_question_about_the_first_attempt_ends_with_it(shop: Shop) -> None:
+    asked = in_a_backup(shop)
+    assert (person.waiting(), shop.refill().question) == ([], "")
+    with pytest.raises(Conflict):
+        person.resolve(shop.account, asked.id, "not_charged", "", "Not there", SUPPORT)
+    assert settle(shop.id, asked.id, Succeeded("two", Decimal(500), "USD"), 2) == "succeeded"
+
+
+def test_an_answer_about_the_first_attempt_does_not_end_the_second(shop: Shop) -> None:
+    asked = in_a_backup(shop)
+    with pytest.raises(Conflict, match="meanwhile"), transaction.atomic():
+        person._close(asked, "not_charged", "", "Not there", SUPPORT)
+    assert shop.states() == {"charging": 1}
+
+
+def test_a_wrong_sum_stays_the_question_when_the_time_is_over(shop: Shop) -> None:
+    shop.ready("50.00", rule=other(automatic=False))
+    refill_id = run.ask(shop.account, "outbound", Decimal(100), OWNER).id
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, ActionRequired(reference="ch_1"))
+    settle(shop.id, refill_id, Succeeded("ch_1", Decimal(5), "USD"))
+    shop.later(hours=26)
+    settle(shop.id, refill_id, Unknown())
+    [asked] = person.waiting()
+    assert asked.question.startswith("ch_1: $5.00 was charged instead of $100.00.")
+    with pytest.raises(Invalid, match="another sum"):
+        person.resolve(shop.account, asked.id, "charged", "ch_1", "Seen", SUPPORT)
+
+
+def a_charge(shop: Shop, token: str, key: str) -> str:
+    """Have the gateway charge under this key, past the refill machine; its name there."""
+    request = ChargeRequest(shop.id, key, token, Decimal(500), "USD")
+    Simulated().charge(request)
+    return SimulatedCharge.objects.get(idempotency_key=key).reference
+
+
+def a_charge_of_another(shop: Shop) -> str:
+    return a_charge(shop, "sim_4242", key_of("refill", new_id()))
 
 
 @gateway_is("Overcharging")

@@ -16,6 +16,8 @@ intent       a wish to have an invoice paid by card: committed first, checked ag
 captured     a gateway's answer about it becomes what it means, once
 collect      payments moved on step by step, asked for by a person or by the schedule
 dunning      when invoices are charged by themselves, and which need a person
+person       what a person settles: payments of which the gateway does not tell, or tells something that can't be
+seen         what a person saw on a gateway's dashboard, held against what the gateway itself says
 credit       account credit: what was paid and is not needed yet
 refund       money given back, never more than was captured
 dispute      a payment that is contested: frozen, lost, won

@@ -175,7 +175,9 @@ def _declined(intent: PaymentIntent, answer: Declined) -> None:
     backup = _backup(intent, answer)
     if backup is not None:
         again = {"attempt": 2, "method_id": backup.id, "gateway": backup.gateway, "confirm_by": None, "page_url": ""}
-        _write(intent, state=IntentState.DECIDED, **again, charge_reference="", next_ask_at=None, **values)
+        # What was asked about the first attempt is answered: it declined.
+        again |= {"charge_reference": "", "next_ask_at": None, "needs_person_at": None, "question": ""}
+        _write(intent, state=IntentState.DECIDED, **again, **values)
         return
     # What its payer gave up is no failure; by itself it is tried again when the schedule says so, and no sooner.
     state = IntentState.WITHDRAWN if answer.code == GIVEN_UP and not intent.automatic else IntentState.DECLINED

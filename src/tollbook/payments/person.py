@@ -12,9 +12,10 @@ from tollbook.accounts.audit import SYSTEM, Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.invoicing.settle import lock_settlements
-from tollbook.payments import collect, gateway, intent
+from tollbook.payments import collect, intent, seen
 from tollbook.payments.captured import settle
-from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Charged, Succeeded, Unreachable
+from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Succeeded
+from tollbook.payments.seen import Meant
 from tollbook.payments.tables import OPEN_INTENTS, IntentState, PaymentIntent
 from tollbook.postgres import wake
 from tollbook.postgres.retry import in_transaction
@@ -70,31 +71,12 @@ def resolve(account: Account, id: UUID, verdict: str, reference: str, reason: st
     asked, reference = intent.find(account.id, id), reference.strip()
     check(asked, verdict, reference, reason)
     if verdict == "charged":
-        settle(account.id, id, asked.attempt, _as_charged(asked, reference))
+        meant = Meant(asked.gateway, account.id, intent.PURPOSE, id, asked.amount, asked.currency)
+        charged, attempt = seen.charged(meant, reference)
+        settle(account.id, id, attempt or asked.attempt, charged)
     elif verdict == "not_charged":
         _refuse_if_charged(asked)
     return in_transaction(lambda: _close(asked, verdict, reference, reason.strip(), actor))
-
-
-def _as_charged(asked: PaymentIntent, reference: str) -> Succeeded:
-    """The charge of this name, as the gateway has it, if it can be asked; else as the person has seen it."""
-    try:
-        found = gateway.charged(asked.gateway, reference)
-    except Unreachable:
-        return Succeeded(reference, asked.amount, asked.currency)
-    except LookupError:
-        raise Invalid("The gateway has no charge of this name.", field="reference") from None
-    _must_be(asked, found)
-    return Succeeded(found.reference, found.amount, found.currency)
-
-
-def _must_be(asked: PaymentIntent, found: Charged) -> None:
-    if (found.account_id, found.purpose, found.our_id) != (asked.account_id, intent.PURPOSE, str(asked.id)):
-        raise Invalid("The gateway says that this charge is of something else.", field="reference")
-    if found.state != "succeeded":
-        raise Invalid(f"The gateway says that this charge is {found.state.replace('_', ' ')}.", field="reference")
-    if (found.amount, found.currency) != (asked.amount, asked.currency):
-        raise Invalid("The gateway says that this charge took another sum: give it back there.", field="reference")
 
 
 def _refuse_if_charged(asked: PaymentIntent) -> None:

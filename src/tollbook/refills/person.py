@@ -13,9 +13,12 @@ from django.db import transaction
 from tollbook.accounts.audit import SYSTEM, Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Forbidden, Invalid, NotFound
-from tollbook.payments.gateway import Succeeded
+from tollbook.payments import gateway, seen
+from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
+from tollbook.payments.seen import Meant
 from tollbook.postgres import wake
-from tollbook.refills.send import attempt_of
+from tollbook.postgres.retry import in_transaction
+from tollbook.refills.send import PURPOSE, attempt_of
 from tollbook.refills.settle import settle
 from tollbook.refills.tables import OPEN_STATES, AttemptState, Refill, RefillAttempt, RefillState
 
@@ -50,10 +53,11 @@ def check(refill: Refill, verdict: str, reference: str, reason: str) -> None:
 def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, reason: str, actor: Actor) -> RefillState:
     """Settle a waiting refill by what a person saw; answers its state. Own transactions; audited.
 
-    charged: credited as if the gateway had said so under `reference`, once. not_charged: nothing is credited and the refill
-    ends; a charge that is told of later all the same is honoured. given_back: the same, but what is told of that charge
-    later is never credited; it waits for a person again. Raises NotFound, Forbidden for the system,
-    and what `check` raises.
+    charged: credited as if the gateway had said so under `reference`, once, unless it says otherwise. not_charged: nothing
+    is credited and the refill ends, at the gateway first, where it still waits for its holder; a charge that is told of
+    later all the same is honoured. given_back: the same, but what is told of that charge later is never credited; it waits
+    for a person again. Must not be called inside a transaction. Raises NotFound, Forbidden for the system, Conflict when the
+    gateway says otherwise or something was told of it meanwhile, and what `check` raises.
     """
     if actor.kind == SYSTEM.kind:
         raise Forbidden("A person looks at the gateway's dashboard, never the system.")
@@ -61,16 +65,10 @@ def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, rea
     reference = reference.strip()
     check(refill, verdict, reference, reason)
     if verdict == "charged":
-        settle(account.id, refill.id, Succeeded(reference, refill.amount, refill.currency))
-    with transaction.atomic():
-        state = _close(refill, verdict, reference, actor)
-        after = {"verdict": verdict, "reference": reference, "state": state.value}
-        told = {"state": refill.state, "question": refill.question}
-        note(
-            account.id, actor, "refill.resolve", f"refill/{refill.id}", before=told, after=after, reason=reason.strip()
-        )
-        wake.tell(account.id)
-    return state
+        _settle_charged(refill, reference)
+    elif refill.state in OPEN_STATES:
+        _refuse_against_the_gateway(refill, verdict)
+    return in_transaction(lambda: _close(refill, verdict, reference, reason.strip(), actor))
 
 
 def give_up(account: Account, refill_id: UUID, actor: Actor) -> None:
@@ -111,10 +109,58 @@ def _check_charged(refill: Refill, reference: str) -> None:
         )
 
 
-def _close(refill: Refill, verdict: str, reference: str, actor: Actor) -> RefillState:
-    """Nothing waits any more; what is still open was not charged."""
+def _settle_charged(refill: Refill, reference: str) -> None:
+    """Take the charge of this name as the gateway has it, if it can be asked; else as the person has seen it."""
+    meant = Meant(attempt_of(refill).gateway, refill.account_id, PURPOSE, refill.id, refill.amount, refill.currency)
+    charged, attempt = seen.charged(meant, reference)
+    settle(refill.account_id, refill.id, charged, attempt)
+
+
+def _refuse_against_the_gateway(refill: Refill, verdict: str) -> None:
+    """The gateway has the last word, while it has one: raises Conflict when it says otherwise for sure."""
+    attempt = attempt_of(refill)
+    answer = _ended(attempt)
+    if isinstance(answer, ActionRequired):
+        raise Conflict("Its card's holder can still confirm it. Cancel it at the gateway first.")
+    if verdict == "not_charged" and isinstance(answer, Succeeded):
+        settle(refill.account_id, refill.id, answer, attempt.attempt)
+        raise Conflict(f"The gateway says that it was charged, as {answer.reference}. Look again.")
+    if verdict == "given_back" and (answer is None or isinstance(answer, Declined)):
+        raise Conflict("The gateway says that it was not charged, so there was nothing to give back. Look again.")
+
+
+def _ended(attempt: RefillAttempt) -> ChargeAnswer | None:
+    """What became of the charge, ended at the gateway first if it still waits for its holder. One that waits stays one that
+    waits until the gateway has said more."""
+    answer = gateway.look_up(attempt.gateway, attempt.account_id, attempt.idempotency_key)
+    if not isinstance(answer, ActionRequired):
+        return answer
+    ended = gateway.cancel(attempt.gateway, attempt.account_id, answer.reference or attempt.reference)
+    return answer if isinstance(ended, Unknown) else ended
+
+
+def _close(refill: Refill, verdict: str, reference: str, reason: str, actor: Actor) -> RefillState:
     mine = Refill.objects.filter(account_id=refill.account_id, id=refill.id)
-    mine.update(needs_person_at=None)
+    current = mine.select_for_update(no_key=True).get()
+    if verdict != "charged" and _about(current) != _about(refill):
+        raise Conflict("Something was told of this refill meanwhile. Look again.")
+    state = _end(refill, verdict, reference, actor)
+    after = {"verdict": verdict, "reference": reference, "state": state.value}
+    told = {"state": refill.state, "question": refill.question}
+    note(refill.account_id, actor, "refill.resolve", f"refill/{refill.id}", before=told, after=after, reason=reason)
+    wake.tell(refill.account_id)
+    return state
+
+
+def _about(refill: Refill) -> tuple[object, ...]:
+    """What a person's answer is about."""
+    return refill.state, refill.attempt, refill.question, refill.needs_person_at
+
+
+def _end(refill: Refill, verdict: str, reference: str, actor: Actor) -> RefillState:
+    """Nothing waits any more, but what was asked meanwhile; what is still open was not charged."""
+    mine = Refill.objects.filter(account_id=refill.account_id, id=refill.id)
+    mine.filter(question=refill.question).update(needs_person_at=None)
     if verdict != "charged":
         outcome = f"{actor.name} looked: {'not charged' if verdict == 'not_charged' else 'given back'}."
         values = {"state": RefillState.WITHDRAWN, "outcome": outcome[:200], "finished_at": datetime.now(UTC)}

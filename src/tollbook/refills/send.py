@@ -34,6 +34,8 @@ from tollbook.wallets.wallet import Locked, lock
 
 SQL = load(__file__)
 
+PURPOSE = "refill"
+
 NEVER_ARRIVED_AFTER = timedelta(hours=1)
 """How long after the last sending a gateway's "no such charge" is taken for final, when it is not to be sent again."""
 
@@ -178,7 +180,7 @@ def _outdated(refill: Refill, wallet: Locked, facts: Facts) -> Stop | None:
 
 
 def _charging(refill: Refill, wallet: Locked, card: PaymentMethod, facts: Facts) -> Charge | None:
-    key = gateway.key_of("refill", refill.id, refill.attempt)
+    key = gateway.key_of(PURPOSE, refill.id, refill.attempt)
     if not _mark(refill, card, (RefillState.DECIDED,)):
         return None
     values = {
@@ -232,7 +234,7 @@ def _charge(refill: Refill, wallet: Locked, card: PaymentMethod, key: str, attem
         amount=refill.amount,
         currency=refill.currency,
         description=f"{name} refill",
-        purpose="refill",
+        purpose=PURPOSE,
         our_id=str(refill.id),
         attempt=attempt,
     )
@@ -253,7 +255,7 @@ def _withdraw(refill: Refill, states: tuple[RefillState, ...], reason: str) -> N
     values = {"account_id": refill.account_id, "refill_id": refill.id}
     with connection.cursor() as cursor:
         cursor.execute(SQL["never_received"], values)
-    attempts.excused(refill.account_id, gateway.key_of("refill", refill.id, refill.attempt))
+    attempts.excused(refill.account_id, gateway.key_of(PURPOSE, refill.id, refill.attempt))
 
 
 def _end(refill: Refill, name: str, states: tuple[RefillState, ...], outcome: str) -> None:

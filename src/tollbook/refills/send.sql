@@ -24,7 +24,8 @@ WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s)
 
 -- name: decline
 -- The end of a refill whose first card was declined and whose second was not charged.
-UPDATE refill SET state = 'declined', outcome = %(outcome)s, finished_at = clock_timestamp(), next_ask_at = NULL
+UPDATE refill SET state = 'declined', outcome = %(outcome)s, finished_at = clock_timestamp(), next_ask_at = NULL,
+                  needs_person_at = NULL, question = ''
 WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s)
 
 -- name: never_received

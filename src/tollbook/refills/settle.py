@@ -133,6 +133,8 @@ def _declined(refill: Refill, attempt: RefillAttempt, answer: Declined) -> None:
         asks=0,
         confirm_by=None,
         confirm_url="",
+        needs_person_at=None,  # what was asked about the first attempt is answered: it declined
+        question="",
     )
 
 
@@ -167,7 +169,9 @@ def _end_of_waiting(refill: Refill) -> tuple[RefillState, str]:
 def _ask_person_to_end(refill: Refill) -> None:
     """A charge that the gateway does not end within an hour keeps its wallet from every other refill."""
     over_since = _over_since(refill)
-    if over_since is not None and datetime.now(UTC) - over_since >= PERSON_AFTER:
+    if over_since is None or refill.needs_person_at is not None:
+        return
+    if datetime.now(UTC) - over_since >= PERSON_AFTER:
         _ask_person(refill, "Nobody waits for this charge any more, and the gateway does not end it. Cancel it there.")
 
 
