@@ -37,12 +37,13 @@ def load(
                      "stop_new", 0, anchor_on, 14, 7, True, now)
                 )  # fmt: skip
         with cursor.copy(
-            "COPY subscription (account_id, id, component_code, name, kind, quantity, price, starts_on, created_at)"
+            "COPY subscription (account_id, id, component_code, name, kind, quantity, price, starts_on, created_at,"
+            " known_on)"
             " FROM STDIN"
         ) as copy:
             for nth, id in enumerate(ids):
                 for code, name, price in FEES[:lines]:
-                    copy.write_row((id, new_id(), code, name, "recurring", 1 + nth % 7, price, anchor_on, now))
+                    copy.write_row((id, new_id(), code, name, "recurring", 1 + nth % 7, price, anchor_on, now, anchor_on))
     with database.connect("owner") as connection:
         connection.execute("VACUUM (ANALYZE) account, subscription")
     return ids

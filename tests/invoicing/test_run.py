@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import connections
 
-from tollbook.accounts.account import NewAccount, open_account, today_in
+from tollbook.accounts.account import NewAccount, change, open_account, today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
@@ -209,6 +209,16 @@ def test_a_run_that_is_asked_to_stop_leaves_the_rest_to_the_next(account: Accoun
     first = bill(date(2026, 7, 3), lambda done, count: stop.set(), stop, part_size=1)
     assert (first.accounts, first.issued) == (1, ["INV-000001"])
     assert bill(date(2026, 7, 3)).issued == ["INV-000002"]
+
+
+def test_what_is_recorded_before_an_account_moves_east_is_billed_after(account: Account) -> None:
+    """Its day is over in the new time zone before the last run began there."""
+    account = change(account.id, {"timezone": "Etc/GMT+12"}, SYSTEM)
+    bill()
+    offer("visit", "Visit", FeeKind.ONE_OFF, Decimal(180), SYSTEM)
+    start(account, NewSubscription("visit", today_in(account), at_once=True), SYSTEM)
+    change(account.id, {"timezone": "Pacific/Kiritimati"}, SYSTEM)
+    assert bill().totals == {"USD": 180}
 
 
 def test_runs_side_by_side_invoice_each_period_once(account: Account) -> None:

@@ -29,6 +29,9 @@ def changes(draw: st.DrawFn, starts_on: date) -> list[Change]:
     known_on = starts_on
     for _ in range(draw(st.integers(0, 8))):
         known_on += timedelta(days=draw(st.integers(0, 40)))
+        ends = [each.until_on for each in in_effect(found) if each.kind == "end"]
+        if ends and ends[-1] and ends[-1] < known_on:
+            break  # it is over: nothing more can be recorded about it
         from_on = known_on + timedelta(days=draw(st.integers(0, 45)))
         kind = draw(st.sampled_from(["quantity", "price", "discount", "pause", "resume", "end", "withdraw"]))
         until_on = draw(st.none() | st.integers(0, 60).map(lambda n, day=from_on: day + timedelta(days=n)))

@@ -3,12 +3,15 @@
 from datetime import date, timedelta
 from decimal import Decimal
 
-from tollbook.accounts.account import NewAccount, open_account, today_in
+from tollbook.accounts.account import NewAccount, change, open_account, today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
+from tollbook.subscriptions.change import change_quantity
 from tollbook.subscriptions.charge import Due
+from tollbook.subscriptions.commitment import agree
 from tollbook.subscriptions.component import Terms, offer
 from tollbook.subscriptions.due import charges
+from tollbook.subscriptions.record import read
 from tollbook.subscriptions.subscribe import NewSubscription, start
 from tollbook.subscriptions.tables import FeeKind
 
@@ -55,6 +58,19 @@ def test_many_accounts_come_together_and_each_with_its_own_day(account: Account)
     assert [group.bill_on for group in found[account.id]] == [date(2026, 1, 31)]
     assert [group.bill_on for group in found[other.id]] == [date(2026, 1, 15), date(2026, 2, 15)]
     assert idle.id not in found
+
+
+def test_an_account_that_moves_to_another_time_zone_is_charged_as_before(account: Account) -> None:
+    """Between the two, it is never the same day."""
+    account = change(account.id, {"timezone": "Pacific/Kiritimati"}, SYSTEM)
+    today = today_in(account)
+    row = start(account, NewSubscription("seats", today - timedelta(days=40), prorated=True), SYSTEM)
+    change_quantity(account, row.id, Decimal(3), today, SYSTEM)
+    agree(account, Decimal(500), today, SYSTEM)
+    [until, before] = [today + timedelta(days=70), read([account])]
+    found = due(account, until, since=today)
+    moved = change(account.id, {"timezone": "Etc/GMT+12"}, SYSTEM)
+    assert read([moved]) == before and due(moved, until, since=today) == found
 
 
 def test_a_one_off_charge_is_billed_on_its_day_or_with_the_next_invoice(account: Account) -> None:

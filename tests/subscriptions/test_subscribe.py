@@ -58,6 +58,7 @@ def test_the_past_is_not_changed_because_it_explains_invoices(account: Account, 
 
 def test_on_a_billing_day_a_change_waits_until_tomorrow(account: Account, today: date) -> None:
     account.anchor_on = today
+    account.save(update_fields=["anchor_on"])
     old = start(account, NewSubscription("seats", today), SYSTEM)
     with pytest.raises(Invalid, match="at the earliest"):
         change_quantity(account, old.id, Decimal(2), today, SYSTEM)

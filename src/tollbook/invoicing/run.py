@@ -16,12 +16,11 @@ import json
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
 from threading import Event
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
@@ -49,6 +48,9 @@ CATCH_UP = 12
 
 PART = 500
 """Accounts that are billed together, in one transaction."""
+
+EARLIEST = timezone(timedelta(hours=-12))
+"""Where a day begins last."""
 
 TOGETHER = timedelta(seconds=10)
 """A run that began so shortly before is as good as one's own; after an older one, another looks at what it missed."""
@@ -265,14 +267,15 @@ def _told(accounts: Sequence[Account], report: Report) -> dict[str, object]:
 
 
 def _since(accounts: Sequence[Account], run: _Run) -> dict[UUID, date]:
-    """From which local day on each account must be looked at: before, the last complete run billed what was known."""
+    """From which local day on each account must be looked at: before, the last complete run billed what was known.
+
+    The day it was then where it was earliest, whatever the account's time zone is now: what was recorded later may bear a
+    day of the zone of that moment.
+    """
     if run.since is None:
         return {}
-    return {
-        account.id: run.since.astimezone(ZoneInfo(account.timezone)).date()
-        for account in accounts
-        if account.id not in run.incomplete
-    }
+    day = run.since.astimezone(EARLIEST).date()
+    return {account.id: day for account in accounts if account.id not in run.incomplete}
 
 
 def _recent(

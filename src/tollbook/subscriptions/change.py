@@ -96,7 +96,7 @@ def make(
     known `id` was another change.
     """
     with transaction.atomic():
-        Account.objects.select_for_update(no_key=True).get(id=account.id)
+        account = Account.objects.select_for_update(no_key=True).get(id=account.id)
         row = Subscription.objects.filter(account_id=account.id, id=subscription_id).first()
         if row is None:
             raise NotFound("There is no such subscription.")
@@ -264,6 +264,7 @@ def _drafted(account: Account, subscription_id: UUID, wanted: Wanted, actor: Act
         at_once=wanted.at_once,
         withdraws=wanted.withdraws,
         recorded_at=datetime.now(UTC),
+        known_on=today_in(account),
         recorded_by=actor.name,
     )
 

@@ -31,14 +31,14 @@ def agree(
     Invalid with the field, and Conflict when another one is in force in that time.
     """
     with transaction.atomic():
-        Account.objects.select_for_update(no_key=True).get(id=account.id)
+        account = Account.objects.select_for_update(no_key=True).get(id=account.id)
         known = id and Commitment.objects.filter(account_id=account.id, id=id).first()
         if known:
             return known
         check(account, amount, starts_on, ends_on)
         made = Commitment.objects.create(
             account_id=account.id, id=id or new_id(), amount=amount, starts_on=starts_on, ends_on=ends_on,
-            created_at=datetime.now(UTC),
+            created_at=datetime.now(UTC), known_on=today_in(account),
         )  # fmt: skip
         note(account.id, actor, "commitment.agree", f"commitment/{made.id}", after=_shown(made))
         wake.tell(account.id)

@@ -66,7 +66,7 @@ def start(account: Account, new: NewSubscription, actor: Actor, id: UUID | None 
     if component is None:
         raise NotFound(f"There is no component “{new.component_code}”.")
     with transaction.atomic():
-        Account.objects.select_for_update(no_key=True).get(id=account.id)
+        account = Account.objects.select_for_update(no_key=True).get(id=account.id)
         known = id and _started_before(account, id, new)
         if known:
             return known
@@ -100,6 +100,7 @@ def drafted(account: Account, new: NewSubscription, component: Component, id: UU
         prorated=new.prorated,
         at_once=new.at_once,
         created_at=datetime.now(UTC),
+        known_on=today_in(account),
     )
 
 

@@ -87,8 +87,9 @@ class Subscription(models.Model):
     `months` months and count from `anchor_on` (None: from the account's billing day). It pays `price` by `model` and
     `scheme`, or the component's price of each period's first day when it `follows`. `prorated`: by the day; else each
     period whole, by what is in force on its first day. `at_once`: what begins in mid-period is billed on that day, not
-    on the next billing day. A row that ends the day before it starts was taken back before it began: it is never
-    billed, and kept.
+    on the next billing day. `known_on` is the account's local day when it was recorded, in the time zone of that moment:
+    the account may move to another, and what is billed may not. A row that ends the day before it starts was taken back
+    before it began: it is never billed, and kept.
     """
 
     pk = models.CompositePrimaryKey("account_id", "id")
@@ -102,6 +103,7 @@ class Subscription(models.Model):
     starts_on = models.DateField()
     ends_on = models.DateField(null=True)
     created_at = models.DateTimeField()
+    known_on = models.DateField()
     model = models.CharField(max_length=16, default="per_unit", db_default="per_unit")
     scheme = models.JSONField(default=dict)
     months = models.PositiveSmallIntegerField(choices=Interval.choices, default=1, db_default=1)
@@ -147,6 +149,7 @@ class SubscriptionChange(models.Model):
     at_once = models.BooleanField(default=False)
     withdraws = models.UUIDField(null=True)
     recorded_at = models.DateTimeField()
+    known_on = models.DateField()
     recorded_by = models.CharField(max_length=254, blank=True)
 
     class Meta:
@@ -174,6 +177,7 @@ class Commitment(models.Model):
     starts_on = models.DateField()
     ends_on = models.DateField(null=True)
     created_at = models.DateTimeField()
+    known_on = models.DateField()
 
     class Meta:
         db_table = "commitment"
