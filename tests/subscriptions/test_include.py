@@ -77,6 +77,19 @@ def test_what_is_left_of_a_first_month_counts_by_the_day_when_prorated(account: 
     assert Decimal("4.40") < included.amount < 5
 
 
+def test_credit_that_a_component_includes_later_is_for_new_subscriptions_only(account: Account, today: date) -> None:
+    offer("plain", "Plain", FeeKind.RECURRING, Decimal(20), SYSTEM)
+    start(account, NewSubscription("plain", today - 3 * DAY), SYSTEM)
+    start(account, NewSubscription("bundle", today - 3 * DAY), SYSTEM)
+    offer("plain", "Plain", FeeKind.RECURRING, Decimal(20), SYSTEM, Terms(1, "", "sms", Decimal(7)))
+    offer("bundle", "Bundle", FeeKind.RECURRING, Decimal(20), SYSTEM, Terms(1, "", "sms", Decimal(9)))
+    give_due()
+    assert granted(account) == 5
+    start(account, NewSubscription("plain", today - 3 * DAY), SYSTEM)
+    give_due()
+    assert granted(account) == 12
+
+
 def test_included_credit_needs_a_type_and_an_amount(account: Account, today: date) -> None:
     for terms in (Terms(1, "", "sms"), Terms(1, "", "", Decimal(5)), Terms(1, "", "boats", Decimal(5)), Terms(2)):
         with pytest.raises(Invalid):

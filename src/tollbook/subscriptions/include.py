@@ -1,10 +1,10 @@
 """Included credit: what a subscription grants to a wallet each month, once, whoever asks and however often.
 
 Rules. A month counts from the subscription's anchor, also when it is charged by the quarter or the year. On its first day
-(or the day the subscription starts) the wallet is granted the component's included credit for each one of the quantity in
-force, by the day for what is left of a first month when it is prorated. Nothing is granted while it is paused, nor for
-months before it was recorded; missed months are made up for, `CATCH_UP` at most. Granted credit is promotional: it is spent
-first, never refunded, and no revenue.
+(or the day the subscription starts) the wallet is granted the credit that the component included when the subscription was
+recorded, for each one of the quantity in force, by the day for what is left of a first month when it is prorated. Nothing
+is granted while it is paused, nor for months before it was recorded; missed months are made up for, `CATCH_UP` at most.
+Granted credit is promotional: it is spent first, never refunded, and no revenue.
 """
 
 from collections.abc import Iterator, Sequence

@@ -76,7 +76,7 @@ def drafted(account: Account, row: Subscription, tax_code: str = "") -> Plan:
     return Plan(
         account.id, row.id, row.name, row.kind, row.quantity, prices.of(row.model, row.price, row.scheme), row.starts_on,
         row.ends_on, today_in(account), row.anchor_on or account.anchor_on, row.months, row.free_until, row.prorated,
-        row.at_once, tax_code,
+        row.at_once, tax_code, grant_type_code=row.grant_type_code, grant_amount=row.grant_amount,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 -- All that the accounts agreed to and did not take back; days of recording are stored, because an account's time zone may change.
 SELECT s.account_id, s.id, s.name, s.kind, s.quantity, s.model, s.price, s.scheme::text, s.starts_on, s.ends_on,
        s.known_on, s.anchor_on, s.months, s.free_until, s.prorated, s.at_once,
-       c.tax_code, c.grant_type_code, c.grant_amount, CASE WHEN s.follows THEN s.component_code END
+       c.tax_code, s.grant_type_code, s.grant_amount, CASE WHEN s.follows THEN s.component_code END
 FROM subscription AS s
 JOIN component AS c ON c.code = s.component_code
 WHERE s.account_id = ANY (%(accounts)b) AND (s.ends_on IS NULL OR s.ends_on >= s.starts_on)
@@ -12,9 +12,8 @@ ORDER BY s.account_id, s.kind, s.name, s.id
 -- Accounts with anything that includes credit, so that all others cost nothing.
 SELECT DISTINCT s.account_id
 FROM subscription AS s
-JOIN component AS c ON c.code = s.component_code
 JOIN account AS a ON a.id = s.account_id
-WHERE c.grant_amount > 0 AND a.is_active
+WHERE s.grant_amount > 0 AND a.is_active
 ORDER BY s.account_id
 
 -- name: changes

@@ -99,6 +99,8 @@ def drafted(account: Account, new: NewSubscription, component: Component, id: UU
         follows=new.follows,
         prorated=new.prorated,
         at_once=new.at_once,
+        grant_type_code=component.grant_type_code,
+        grant_amount=component.grant_amount,
         created_at=datetime.now(UTC),
         known_on=today_in(account),
     )

@@ -88,7 +88,8 @@ class Subscription(models.Model):
     `scheme`, or the component's price of each period's first day when it `follows`. `prorated`: by the day; else each
     period whole, by what is in force on its first day. `at_once`: what begins in mid-period is billed on that day, not
     on the next billing day. `known_on` is the account's local day when it was recorded, in the time zone of that moment:
-    the account may move to another, and what is billed may not. A row that ends the day before it starts was taken back
+    the account may move to another, and what is billed may not. `grant_type_code` and `grant_amount` are the credit that one
+    of it includes each month, as the component said when it started. A row that ends the day before it starts was taken back
     before it began: it is never billed, and kept.
     """
 
@@ -112,6 +113,8 @@ class Subscription(models.Model):
     follows = models.BooleanField(default=False, db_default=False)
     prorated = models.BooleanField(default=False, db_default=False)
     at_once = models.BooleanField(default=False, db_default=False)
+    grant_type_code = models.CharField(max_length=40, default="", blank=True, db_default="")
+    grant_amount = models.DecimalField(**MONEY, default=0, db_default=0)
 
     class Meta:
         db_table = "subscription"
