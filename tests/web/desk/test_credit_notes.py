@@ -18,6 +18,7 @@ from tollbook.invoicing.history import find
 from tollbook.invoicing.run import bill
 from tollbook.invoicing.tables import CreditNote, DraftInvoice, Invoice, TaxRule
 from tollbook.money.period import period_of
+from tollbook.payments.transfer import record_transfer
 from tollbook.postgres.ids import new_id
 from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
@@ -55,11 +56,12 @@ def a_draft(account: Account) -> str:
 def test_a_credit_note_is_reviewed_before_it_is_issued_and_issued_once(desk: Desk, northwind: Account) -> None:
     an_invoice(northwind)
     form = {"extent": "lines", "line_1": "40.00", "reason": "Too many seats", "token": token()}
-    said = words(posted(desk, f"{HOME}credit/", **form))
+    review = posted(desk, f"{HOME}credit/", **form)
+    said = words(review)
     assert "Credit $40.00 of INV-000001" in said and "“Too many seats”" in said
     assert not CreditNote.objects.exists()
     for _ in range(2):
-        posted(desk, f"{HOME}credit/", **form, confirmed="yes")
+        assert desk.confirm(f"{HOME}credit/", review).status_code == 302
     [note] = CreditNote.objects.all()
     assert (note.number, note.total) == ("CN-000001", 40)
     page = desk.read(HOME)
@@ -75,12 +77,43 @@ def test_more_than_is_left_is_refused_beside_the_form(desk: Desk, northwind: Acc
 
 def test_a_write_off_is_taken_back(desk: Desk, northwind: Account) -> None:
     invoice = an_invoice(northwind)
-    posted(desk, f"{HOME}write-off/", reason="Bankrupt", confirmed="yes")
+    desk.do(f"{HOME}write-off/", reason="Bankrupt")
     assert find(northwind.id, invoice.number).balance == 0
     assert "Written off" in desk.read(HOME)
-    posted(desk, f"{HOME}expect-again/", reason="They paid", confirmed="yes")
+    desk.do(f"{HOME}expect-again/", reason="They paid")
     assert find(northwind.id, invoice.number).balance == invoice.total
     assert audit(None) == []
+
+
+@pytest.mark.parametrize("verb", ["write-off", "credit"])
+def test_an_invoice_that_was_paid_in_part_meanwhile_is_reviewed_again(
+    desk: Desk, northwind: Account, verb: str
+) -> None:
+    """Only what the review showed is written off, and only what it showed becomes credit."""
+    invoice = an_invoice(northwind)
+    review = desk.review(f"{HOME}{verb}/", reason="Bankrupt")
+    record_transfer(northwind, invoice.number, Decimal(30), "SEPA 1", SYSTEM)
+    refused = desk.confirm(f"{HOME}{verb}/", review)
+    assert refused.status_code == 409 and "review it again" in words(refused)
+    assert find(northwind.id, invoice.number).balance == 70 and not CreditNote.objects.exists()
+    assert desk.do(f"{HOME}{verb}/", reason="Bankrupt").status_code == 302
+    assert find(northwind.id, invoice.number).balance == 0
+    assert audit(None) == []
+
+
+def test_a_write_off_that_changed_meanwhile_is_reviewed_again_before_it_is_taken_back(
+    desk: Desk, northwind: Account
+) -> None:
+    invoice = an_invoice(northwind)
+    write_off = f"{HOME}write-off/"
+    record_transfer(northwind, invoice.number, Decimal(30), "SEPA 1", SYSTEM)
+    desk.do(write_off, reason="Bankrupt")
+    review = desk.review(f"{HOME}expect-again/", reason="They paid")
+    desk.do(f"{HOME}expect-again/", reason="They pay a part")
+    record_transfer(northwind, invoice.number, Decimal(20), "SEPA 2", SYSTEM)
+    desk.do(write_off, reason="No more comes")
+    assert desk.confirm(f"{HOME}expect-again/", review).status_code == 409
+    assert find(northwind.id, invoice.number).balance == 0
 
 
 def test_a_one_off_invoice_is_a_draft_until_it_is_issued(desk: Desk, northwind: Account) -> None:
@@ -111,7 +144,7 @@ def test_a_line_without_its_price_is_explained(desk: Desk, northwind: Account) -
 
 def test_the_customer_finds_the_note_from_its_invoice_and_back(desk: Desk, northwind: Account, client: Client) -> None:
     an_invoice(northwind)
-    posted(desk, f"{HOME}credit/", extent="whole", reason="Billed twice", token=token(), confirmed="yes")
+    desk.do(f"{HOME}credit/", extent="whole", reason="Billed twice")
     client.force_login(person(northwind, "owner", Level.SUPER_ADMIN))
     page = client.get("/billing/invoices/INV-000001/").content.decode()
     assert "/billing/credit-notes/CN-000001/" in page and "Credited in full" in page

@@ -12,14 +12,15 @@ from django.urls import path, reverse
 
 from tollbook.accounts import account as accounts
 from tollbook.accounts.tables import Account
-from tollbook.corrections.correct import Wanted, correct, expect_again, give_up, preview
+from tollbook.corrections.correct import Preview, Wanted, correct, expect_again, give_up, preview
 from tollbook.errors import Conflict
 from tollbook.invoicing import credit_note, file, history, write_off
 from tollbook.invoicing.credit_note import Left, NothingLeft
-from tollbook.invoicing.tables import InvoiceKind
-from tollbook.money.amount import ZERO
+from tollbook.invoicing.tables import CreditNote, Invoice, InvoiceKind
+from tollbook.money.amount import ZERO, to_minor
 from tollbook.web import formats
 from tollbook.web.desk.accounts import above
+from tollbook.web.desk.drafts import REVIEWED
 from tollbook.web.desk.fields import AmountField, ReasonField
 from tollbook.web.desk.page import DeskRequest, staff_page
 from tollbook.web.desk.steps import Once, Review, Sheet, stepped, typed
@@ -78,10 +79,11 @@ def credit(request: DeskRequest, slug: str, number: str) -> HttpResponse:
     opened = history.find(account.id, number)
     if opened.invoice.kind == InvoiceKind.REFILL:
         raise Conflict("Bought credit goes back out of its wallet: give its payment back instead.")
-    rest = credit_note.left(opened.invoice)
+    invoice = opened.invoice
+    rest = credit_note.left(invoice)
     if not any(one.gross for one in rest) and request.method == "GET":
         raise NothingLeft(f"All of {number} is credited already.")
-    currency = opened.invoice.currency
+    currency = invoice.currency
     form = CreditForm(currency, rest, typed(request))
 
     def review(values: dict[str, Any]) -> Review:
@@ -102,10 +104,14 @@ def credit(request: DeskRequest, slug: str, number: str) -> HttpResponse:
             confirm="Issue the credit note",
             effect="A credit note is for ever, as the invoice is.",
             danger=True,
+            carried={REVIEWED: _figures(invoice, *_of(seen))},
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        done = correct(account, number, form.wanted(), request.actor)
+        wanted = form.wanted()
+        if not CreditNote.objects.filter(account_id=account.id, id=wanted.id).exists():  # else: confirmed twice
+            _must_be_reviewed(request, invoice, *_of(preview(account, number, wanted)))
+        done = correct(account, number, wanted, request.actor)
         messages.success(request, f"{done.note.number} credits {formats.money(done.note.total, currency)} of {number}.")
         if done.kept_because:
             messages.warning(request, f"What was paid of it is account credit: {done.kept_because}")
@@ -131,11 +137,13 @@ def off(request: DeskRequest, slug: str, number: str) -> HttpResponse:
             [("Open on the invoice", owed, formats.money(Decimal(0), currency))],
             confirm="Write it off",
             danger=True,
+            carried={REVIEWED: _figures(opened.invoice, opened.balance)},
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        give_up(account, number, values["reason"], request.actor)
-        messages.success(request, f"{owed} of {number} is written off.")
+        _must_be_reviewed(request, opened.invoice, opened.balance)
+        done = give_up(account, number, values["reason"], request.actor)
+        messages.success(request, f"{formats.money(done.amount, currency)} of {number} is written off.")
         return redirect("desk:invoice", slug, number)
 
     return stepped(
@@ -160,9 +168,11 @@ def again(request: DeskRequest, slug: str, number: str) -> HttpResponse:
             ["It is owed again, and can be paid."],
             [("Open on the invoice", formats.money(now, currency), formats.money(after, currency))],
             confirm="Take the write-off back",
+            carried={REVIEWED: _figures(opened.invoice, gone)},
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:
+        _must_be_reviewed(request, opened.invoice, gone)
         expect_again(account, number, values["reason"], request.actor)
         messages.success(request, f"{number} is owed again.")
         return redirect("desk:invoice", slug, number)
@@ -177,6 +187,21 @@ def credit_note_pdf(request: DeskRequest, slug: str, number: str) -> HttpRespons
     content = file.credit_note_pdf(accounts.by_slug(slug).id, number)
     headers = {"Content-Disposition": f'inline; filename="{number}.pdf"'}
     return HttpResponse(content, content_type="application/pdf", headers=headers)
+
+
+def _of(seen: Preview) -> tuple[Decimal, ...]:
+    return seen.subtotal, seen.tax, seen.total, seen.off_what_is_owed, seen.freed
+
+
+def _figures(invoice: Invoice, *amounts: Decimal) -> str:
+    """What a review says would move on this invoice."""
+    return " ".join([invoice.number, *(f"{to_minor(amount, invoice.currency):f}" for amount in amounts)])
+
+
+def _must_be_reviewed(request: DeskRequest, invoice: Invoice, *amounts: Decimal) -> None:
+    """Raises Conflict when the review that is confirmed showed other figures: something was paid or credited since."""
+    if request.POST.get(REVIEWED) != _figures(invoice, *amounts):
+        raise Conflict(f"{invoice.number} has changed since your review. Nothing was done: review it again.")
 
 
 def _sheet(account: Account, number: str, title: str, lead: str) -> Sheet:
