@@ -2,7 +2,7 @@
 
 A draft of a run is a promise of nothing: when it is issued, what is due is computed anew, and only if it still is what was
 looked at does it become an invoice. Runs bring drafts up to date at any time, and rules of tax change: so a decision names
-what was `seen`. Discarding a draft leaves its charges to the next run.
+what was `seen`. What a person discards is drafted again only when it has changed.
 """
 
 import logging
@@ -191,7 +191,8 @@ def _draft_due(account: Account) -> int:
     lock_settlements(account.id)
     mine = DraftInvoice.objects.filter(account_id=account.id, kind=InvoiceKind.RECURRING)
     open_ones = {draft.cause: draft for draft in mine.filter(state=DraftState.OPEN)}
-    put_away = [_lines(content_of(draft)) for draft in mine.filter(state=DraftState.DISCARDED)]
+    by_people = mine.filter(state=DraftState.DISCARDED).exclude(decided_by=SYSTEM.name)
+    put_away = [_lines(content_of(draft)) for draft in by_people]
     made = 0
     for wanted in _due(account, today_in(account)):
         known = open_ones.pop(wanted.cause, None)
@@ -210,7 +211,7 @@ def _is_other(account: Account, known: DraftInvoice, wanted: Draft) -> bool:
 
 
 def _refresh(account: Account, draft: DraftInvoice, now: Draft | None) -> None:
-    """Show what is due now; a draft of what is due no more is put away."""
+    """Show what is due now; a draft of what is due no more is put away, and drafted again when it is due again."""
     mine = DraftInvoice.objects.filter(account_id=account.id, id=draft.id)
     if now is None:
         mine.update(state=DraftState.DISCARDED, decided_by=SYSTEM.name, decided_at=datetime.now(UTC))

@@ -214,3 +214,35 @@ def test_a_draft_whose_tax_changed_meanwhile_is_looked_at_again(desk: Desk, nort
     assert Invoice.objects.get().total == 44
     [line] = trail(northwind.id, "draft.issued")
     assert Decimal(line.after["total"]) == 44
+
+
+EAST, WEST = "Pacific/Kiritimati", "Pacific/Pago_Pago"
+"""Places where it is never the same day."""
+
+
+def test_what_was_not_due_for_a_while_is_drafted_again(northwind: Account) -> None:
+    """A run that finds nothing due any more has not decided that it is never to be billed."""
+    moved(northwind, EAST)
+    northwind.anchor_on = today_in(northwind)
+    northwind.save()
+    seats(northwind, 2)
+    assert draft_due() == 1
+    moved(northwind, WEST)
+    assert draft_due() == 0 and DraftInvoice.objects.get().state == "discarded"
+    moved(northwind, EAST)
+    assert [draft_due(), draft_due()] == [1, 0]
+    assert DraftInvoice.objects.get(state="open").total == DraftInvoice.objects.get(state="discarded").total
+
+
+def test_what_a_person_put_away_stays_so_until_it_changes(desk: Desk, northwind: Account) -> None:
+    seats(northwind, 2)
+    draft_due()
+    decide(desk, f"{a_draft(northwind)}discard/")
+    assert draft_due() == 0
+    seats(northwind, 1)
+    assert draft_due() == 1 and DraftInvoice.objects.get(state="open").total == 60
+
+
+def moved(account: Account, timezone: str) -> None:
+    account.timezone = timezone
+    account.save()
