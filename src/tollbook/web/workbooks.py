@@ -9,6 +9,7 @@ from typing import IO, Any
 import xlsxwriter
 from django.http import HttpRequest, StreamingHttpResponse
 
+from tollbook.errors import Invalid
 from tollbook.web import sheets
 from tollbook.web.sheets import Value
 
@@ -27,7 +28,10 @@ _OPTIONS = {
 def answer(
     request: HttpRequest, filename: str, title: str, header: Sequence[str], rows: Iterable[Sequence[Value]]
 ) -> StreamingHttpResponse:
-    """A download of `rows` under `header`, on one sheet called `title`; else as `sheets.answer`."""
+    """A download of `rows` under `header`, on one sheet called `title`; else as `sheets.answer`.
+
+    Raises Invalid for more rows than a worksheet holds.
+    """
     file = SpooledTemporaryFile(max_size=sheets.IN_MEMORY_BYTES)  # noqa: SIM115  (closed when it has been sent)
     try:
         length = write(file, title, header, rows)
@@ -38,14 +42,16 @@ def answer(
 
 
 def write(file: IO[bytes], title: str, header: Sequence[str], rows: Iterable[Sequence[Value]]) -> int:
-    """Write the workbook to `file`; answers how many bytes it has."""
+    """Write the workbook to `file`; answers how many bytes it has. Raises Invalid for more rows than `MOST_ROWS`."""
     with xlsxwriter.Workbook(file, _OPTIONS) as book:
         sheet = book.add_worksheet(title)
         formats = book.add_format({"num_format": "yyyy-mm-dd"}), book.add_format({"num_format": "#,##0.00"})
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, len(header) - 1, 18)
         sheet.write_row(0, 0, header, book.add_format({"bold": True}))
-        for number, row in zip(range(1, MOST_ROWS + 1), rows, strict=False):
+        for number, row in enumerate(rows, 1):
+            if number > MOST_ROWS:
+                raise Invalid(f"At most {MOST_ROWS:,} rows go into one Excel file: choose a shorter time, or take the CSV.")
             for column, value in enumerate(row):
                 _put(sheet, (number, column), value, *formats)
     return file.tell()

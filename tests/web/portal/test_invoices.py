@@ -21,6 +21,7 @@ from tests.many_invoices import Loaded, load
 from tests.people import People, grant, people
 from tests.web.portal.reading import Element, links, read, table
 from tollbook.accounts.account import today_in
+from tollbook.web import workbooks
 
 pytestmark = pytest.mark.usefixtures("static_files")
 
@@ -316,6 +317,27 @@ def test_the_zip_holds_the_pdf_of_each_invoice_that_is_shown_or_picked(owner: Cl
     response = owner.get(f"/billing/invoices.zip?pick={numbers[1]}&pick=INV-999999")
     with zipfile.ZipFile(io.BytesIO(b"".join(response))) as packed:
         assert packed.namelist() == [f"{numbers[1]}.pdf"]
+
+
+def test_a_picked_invoice_is_in_the_zip_however_many_are_shown_before_it(
+    owner: Client, them: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tollbook.web.portal.invoices.MOST", 2)
+    numbers = [issued(them.northwind).number for _ in range(4)]
+    response = owner.get(f"/billing/invoices.zip?sort=number&pick={numbers[0]}&pick={numbers[3]}")
+    with zipfile.ZipFile(io.BytesIO(b"".join(response))) as packed:
+        assert packed.namelist() == [f"{numbers[0]}.pdf", f"{numbers[3]}.pdf"]
+    for query in ("", "?" + "&".join(f"pick={number}" for number in numbers[:3])):
+        assert owner.get(f"/billing/invoices.zip{query}").status_code == 400
+
+
+def test_more_rows_than_a_worksheet_holds_are_refused(
+    owner: Client, them: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbooks, "MOST_ROWS", 2)
+    for status in (200, 200, 400):
+        issued(them.northwind)
+        assert owner.get("/billing/invoices.xlsx").status_code == status
 
 
 def test_the_zip_comes_in_pieces_under_the_server(owner: Client, them: People) -> None:
