@@ -21,6 +21,6 @@ def account(db: Database) -> Account:
         created_at=datetime.now(UTC),
     )  # fmt: skip
     opened = open_account(NewAccount("northwind", "Northwind", date(2026, 1, 3)), SYSTEM)
-    opened.country = "DE"
+    opened.country = opened.tax_country = "DE"
     opened.save()
     return opened

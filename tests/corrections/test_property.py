@@ -149,7 +149,7 @@ def mirrored(model: Oracle, pocket: list[int], what: str, how: Any) -> bool:
 def test_the_books_agree_after_any_sequence(db: Database, account: Account, steps: list[tuple]) -> None:
     slug = f"a{Account.objects.count()}"
     mine = open_account(NewAccount(slug, slug, account.anchor_on), SYSTEM)
-    mine.country = "DE"
+    mine.country = mine.tax_country = "DE"
     mine.save()
     papers: list[tuple[Invoice, Oracle]] = []
     pocket = [0]

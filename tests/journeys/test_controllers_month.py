@@ -45,7 +45,7 @@ def till(db) -> Iterator[Till]:
     with gateway_is():
         till = Till(db)
         account = till.account
-        account.country = "DE"
+        account.country = account.tax_country = "DE"
         account.anchor_on = add_months(today_in(account) - timedelta(days=GONE), -12)
         account.save()
         TaxRule.objects.create(

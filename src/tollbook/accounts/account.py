@@ -48,6 +48,7 @@ def open_account(new: NewAccount, actor: Actor) -> Account:
     fields = {name: getattr(new, name) for name in NewAccount.__slots__}
     try:
         with transaction.atomic():
+            fields |= {"tax_country": new.country, "checked_tax_id": new.tax_id}
             account = Account.objects.create(id=new_id(), created_at=datetime.now(UTC), **fields)
             note(account.id, actor, "account.open", f"account/{account.slug}", after={"name": account.name})
     except IntegrityError:
@@ -64,6 +65,12 @@ CHANGEABLE = (
 DETAILS = ("legal_name", "address", "country", "region", "tax_id", "po_number", "billing_email", "recipients")
 """What the account's own people may change of it: what its future documents say, and who gets them."""
 
+TAX_FACTS = {"country": "tax_country", "region": "tax_region", "tax_id": "checked_tax_id"}
+"""What the account says of itself, and the field that counts for tax: the same once staff have confirmed it."""
+
+CONFIRMS = ("staff", "system")
+"""Kinds of actors whose word on these counts at once."""
+
 MOST_RECIPIENTS = 10
 
 
@@ -71,8 +78,9 @@ def change(account_id: UUID, changes: Mapping[str, Any], actor: Actor) -> Accoun
     """Give fields of `CHANGEABLE` other values; issued invoices keep the copies they print. Answers the account after it.
 
     Own transaction or the caller's; locks the account's row. `overdraft_limit` is in the account's currency, and counts only
-    under the zero rule `overdraft`, so that this rule without a limit is refused. Audited, unless nothing changed. Raises
-    NotFound, and Invalid with the field for what can't be.
+    under the zero rule `overdraft`, so that this rule without a limit is refused. Place and tax id that staff change are
+    confirmed for tax; those that the account's own people change wait for `confirm_tax`. Audited, unless nothing changed.
+    Raises NotFound, and Invalid with the field for what can't be.
     """
     fixed = sorted(set(changes) - set(CHANGEABLE))
     if fixed:
@@ -87,11 +95,44 @@ def change(account_id: UUID, changes: Mapping[str, Any], actor: Actor) -> Accoun
         _check(account)
         changed = [name for name in changes if before[name] != getattr(account, name)]
         if changed:
-            account.save(update_fields=changed)
+            confirmed = _confirmed(account) if actor.kind in CONFIRMS and set(changed) & set(TAX_FACTS) else []
+            account.save(update_fields=[*changed, *confirmed])
             after = {name: _told(getattr(account, name)) for name in changed}
             told = {name: _told(before[name]) for name in changed}
             note(account.id, actor, "account.change", f"account/{account.slug}", before=told, after=after)
     return account
+
+
+def waits_for_tax(account: Account) -> bool:
+    """Whether its own people say of place or tax id what staff have not confirmed, so that it doesn't count for tax yet."""
+    return any(getattr(account, told) != getattr(account, counts) for told, counts in TAX_FACTS.items())
+
+
+def confirm_tax(account_id: UUID, seen: Mapping[str, str], actor: Actor) -> Account:
+    """Let tax be decided by the country, region and tax id that the account has, which are those that staff have `seen`.
+
+    Own transaction; locks the account's row; audited. For documents from now on. Raises NotFound, and Conflict when its
+    people have changed them since.
+    """
+    with transaction.atomic():
+        account = Account.objects.select_for_update(no_key=True).filter(id=account_id).first()
+        if account is None:
+            raise NotFound("There is no such account.")
+        if any(getattr(account, name) != seen.get(name, "") for name in TAX_FACTS):
+            raise Conflict("The account has changed them since. Look at them again.")
+        before = {name: getattr(account, name) for name in TAX_FACTS.values()}
+        account.save(update_fields=_confirmed(account))
+        after = {name: getattr(account, name) for name in TAX_FACTS.values()}
+        if before != after:
+            note(account.id, actor, "account.confirm_tax", f"account/{account.slug}", before=before, after=after)
+    return account
+
+
+def _confirmed(account: Account) -> list[str]:
+    """What the account says of itself counts for tax; answers the fields to be saved."""
+    for told, counts in TAX_FACTS.items():
+        setattr(account, counts, getattr(account, told))
+    return list(TAX_FACTS.values())
 
 
 def _check(account: Account) -> None:

@@ -38,7 +38,11 @@ class ZeroRule(models.TextChoices):
 
 
 class Account(models.Model):
-    """A customer of the operator: the tenant. What it prints on invoices is copied there when they are issued."""
+    """A customer of the operator: the tenant. What it prints on invoices is copied there when they are issued.
+
+    Its own people may change `country`, `region` and `tax_id`, which are printed; tax is decided by `tax_country`,
+    `tax_region` and `checked_tax_id`, which are what of them staff confirmed.
+    """
 
     id = models.UUIDField(primary_key=True)
     slug = models.SlugField(max_length=63, unique=True)
@@ -52,6 +56,9 @@ class Account(models.Model):
     billing_email = models.EmailField(blank=True)
     recipients = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     tax_exemption = models.CharField(max_length=200, blank=True, default="", db_default="")
+    tax_country = models.CharField(max_length=2, blank=True, default="", db_default="")
+    tax_region = models.CharField(max_length=40, blank=True, default="", db_default="")
+    checked_tax_id = models.CharField(max_length=40, blank=True, default="", db_default="")
     seller_code = models.CharField(max_length=40, default="operator", db_default="operator")
     currency = models.CharField(max_length=3, default="USD")
     timezone = models.CharField(max_length=60, default="UTC")

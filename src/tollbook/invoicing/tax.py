@@ -3,7 +3,8 @@
 Rules. A line's category of tax (`tax_code`, "" the standard one) and the buyer's place choose a rule: of the region, else of
 the country, else of everywhere else; a category without one is taxed as the standard. Where no rule applies nothing is
 taxed. An exempt buyer pays none (category E, with the reason as a note); a buyer with a tax id in another country than the
-seller's pays a rule's tax itself where that rule says so (AE, with its note).
+seller's pays a rule's tax itself where that rule says so (AE, with its note). Place and tax id count once staff have
+confirmed them; what an account's own people change of them is printed, and waits.
 
 Tax is rounded once for each rate of a document, half away from zero, as EN 16931 computes it (BR-S-09), and dealt to the
 lines so that they sum to it: line by line, what the sum so far bears less what was dealt before. With prices that include
@@ -122,8 +123,11 @@ def rules() -> Rules:
 
 
 def buyer_of(account: Account, seller_country: str) -> Buyer:
-    """What decides about an account's tax, as it stands now."""
-    return Buyer(account.country, account.region, bool(account.tax_id), account.tax_exemption, seller_country)
+    """What decides about an account's tax, as it stands now: the place that staff confirmed, and whether they confirmed the
+    tax id that it has. So nobody lowers their own tax.
+    """
+    has_tax_id = bool(account.tax_id) and account.tax_id == account.checked_tax_id
+    return Buyer(account.tax_country, account.tax_region, has_tax_id, account.tax_exemption, seller_country)
 
 
 def sums(lines: Sequence[tuple[Decimal, Treatment]], currency: str) -> Sums:

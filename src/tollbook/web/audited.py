@@ -41,6 +41,7 @@ WORDS = {
     "draft.compose": "Draft composed",
     "draft.issued": "Draft issued",
     "draft.discarded": "Draft discarded",
+    "account.confirm_tax": "Confirmed for tax",
     "details.change": "Billing details changed",
     "seller.keep": "Seller saved",
     "tax.add": "Tax rule added",

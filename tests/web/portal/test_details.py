@@ -5,11 +5,15 @@ from datetime import date
 import pytest
 from django.test import Client
 
-from tests.invoicing.papers import issued
+from tests.invoicing.papers import issued, line
+from tests.invoicing.test_tax import rule
 from tests.people import person
+from tests.web.desk.conftest import Desk, words
+from tests.web.desk.conftest import desk as desk
 from tollbook.accounts.account import NewAccount, open_account
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account, AuditEntry, Level
+from tollbook.invoicing.tax import REVERSE_NOTE
 
 ADDRESS = "/billing/details/"
 NEW = {"legal_name": "Northwind GmbH", "address": "Main 1", "country": "DE", "tax_id": "DE129273398", "po_number": "PO-1",
@@ -38,6 +42,35 @@ def test_what_changes_is_shown_first_and_then_saved_for_future_documents(client:
     assert (after.po_number, after.recipients) == ("PO-1", northwind.recipients)
     [entry] = AuditEntry.objects.filter(account_id=northwind.id, action="account.change")
     assert entry.after["recipients"] == "a@northwind.example, b@northwind.example"
+
+
+def test_what_a_customer_says_of_its_place_and_tax_id_counts_for_tax_once_staff_confirm_it(
+    client: Client, northwind: Account, desk: Desk
+) -> None:
+    rule("US", "8")
+    rule("DE", "19", is_reverse_charge=True)
+    rule("FR", "0", label="Nothing")
+    at_home = issued(northwind, line("100.00"))
+    client.post(ADDRESS, NEW | {"country": "FR", "step": "confirm"})
+    northwind.refresh_from_db()
+    moved = issued(northwind, line("100.00"))
+    assert [at_home.tax, moved.tax, moved.buyer["country"]] == [8, 8, "FR"]
+    assert "Tax stays as it is until" in client.post(ADDRESS, NEW).content.decode()
+    client.post(ADDRESS, NEW | {"step": "confirm"})
+    assert "Confirm for tax" in desk.read("/desk/accounts/northwind/")
+    address = "/desk/accounts/northwind/tax/"
+    review = desk.get(address)
+    assert "DE129273398" in words(review)
+    client.post(ADDRESS, NEW | {"tax_id": "DE000000000", "step": "confirm"})
+    assert desk.confirm(address, review).status_code == 409
+    client.post(ADDRESS, NEW | {"step": "confirm"})
+    assert desk.confirm(address, desk.get(address)).status_code == 302
+    northwind.refresh_from_db()
+    assert (issued(northwind, line("100.00")).tax_note, issued(northwind).tax) == (REVERSE_NOTE, 0)
+    assert "Confirm for tax" not in desk.read("/desk/accounts/northwind/")
+    client.post(ADDRESS, NEW | {"tax_id": "DE1", "step": "confirm"})
+    northwind.refresh_from_db()
+    assert issued(northwind, line("100.00")).tax == 19, "another tax id is not the one that was checked"
 
 
 def test_nonsense_is_explained_and_nothing_else_can_be_changed_here(client: Client, northwind: Account) -> None:

@@ -31,7 +31,7 @@ from tollbook.web import cards, formats
 from tollbook.web.desk import lists
 from tollbook.web.desk.fields import AmountField, DayField
 from tollbook.web.desk.page import DeskRequest, staff_page
-from tollbook.web.desk.steps import Review, Sheet, stepped, typed
+from tollbook.web.desk.steps import Review, Sheet, decided, stepped, typed
 
 SOME = 5
 
@@ -156,6 +156,7 @@ def account(request: DeskRequest, slug: str) -> HttpResponse:
         "section": "accounts",
         "account": shown,
         "today": today,
+        "waits_for_tax": accounts.waits_for_tax(shown),
         "owed": invoices.owed(shown.id),
         "wallets": wallets_of(shown),
         "prepaid": gauge.prepaid_credit(shown.id),
@@ -198,6 +199,31 @@ def edit(request: DeskRequest, slug: str) -> HttpResponse:
 
     form = FactsForm(shown, typed(request))
     return stepped(request, form, Sheet(f"Edit {shown.name}", "accounts", above(shown)), review, act)
+
+
+@staff_page("GET POST")
+def tax_facts(request: DeskRequest, slug: str) -> HttpResponse:
+    """Confirm what the account's own people say of its place and tax id, so that it counts for tax."""
+    shown = accounts.by_slug(slug)
+    seen = {name: getattr(shown, name) for name in accounts.TAX_FACTS}
+
+    def review() -> Review:
+        names = {"country": "Country", "region": "Region", "tax_id": "Tax ID"}
+        told = [
+            (names[name], getattr(shown, counts) or formats.NOTHING, seen[name] or formats.NOTHING)
+            for name, counts in accounts.TAX_FACTS.items()
+            if getattr(shown, counts) != seen[name]
+        ]
+        says = ["The account's own people say so. Check the tax ID with its register before you confirm it.",
+                "Documents from now on are taxed by it. Those that are issued never change."]  # fmt: skip
+        return Review(f"Confirm {shown.name} for tax", says, told, confirm="Confirm", carried=seen)
+
+    def act() -> HttpResponse:
+        accounts.confirm_tax(shown.id, request.POST.dict(), request.actor)
+        messages.success(request, f"{shown.name} is taxed by what it says from now on.")
+        return redirect("desk:account", slug)
+
+    return decided(request, Sheet("Confirm for tax", "accounts", above(shown)), review, act)
 
 
 @staff_page()
@@ -275,5 +301,6 @@ urls = [
     path("accounts/new/", new, name="account-new"),
     path("accounts/<slug:slug>/", account, name="account"),
     path("accounts/<slug:slug>/edit/", edit, name="account-edit"),
+    path("accounts/<slug:slug>/tax/", tax_facts, name="account-tax"),
     path("accounts/<slug:slug>/audit/", trail, name="account-trail"),
 ]

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.http import urlencode
 
-from tollbook.accounts.account import DETAILS, MOST_RECIPIENTS, change
+from tollbook.accounts.account import DETAILS, MOST_RECIPIENTS, TAX_FACTS, change
 from tollbook.accounts.audit import actor_of
 from tollbook.accounts.tables import Account, Area
 from tollbook.errors import Invalid
@@ -24,7 +24,7 @@ class DetailsForm(forms.Form):
     address = forms.CharField(widget=forms.Textarea({"rows": 3}), max_length=1000, required=False)
     country = forms.RegexField(
         r"\A[A-Z]{2}\Z",
-        help_text="Two capital letters, such as US. It decides about tax.",
+        help_text="Two capital letters, such as US. It decides about tax, once we have checked it.",
         error_messages={"invalid": "Two capital letters, such as US."},
     )
     region = forms.CharField(
@@ -86,7 +86,7 @@ def _review(request: PortalRequest, form: DetailsForm, changes: list[tuple[str, 
         "crumb_url": address,
         "crumb": "Billing details",
         "changes": changes,
-        "sentences": ["Invoices and credit notes from now on say so. Those that are issued never change."],
+        "sentences": _sentences(request.account, form),
         "action_url": address,
         "hidden": form.typed() | {"step": "confirm"},
         "confirm": "Save",
@@ -94,6 +94,13 @@ def _review(request: PortalRequest, form: DetailsForm, changes: list[tuple[str, 
         "back": "Change something",
     }
     return render(request, "tollbook/portal/review.html", context)
+
+
+def _sentences(account: Account, form: DetailsForm) -> list[str]:
+    said = ["Invoices and credit notes from now on say so. Those that are issued never change."]
+    if any(form.cleaned_data[name] != getattr(account, name) for name in TAX_FACTS):
+        said.append("Tax stays as it is until we have checked the new country, region or tax ID.")
+    return said
 
 
 def _changes(account: Account, form: DetailsForm) -> list[tuple[str, str, str]]:
