@@ -75,6 +75,22 @@ def test_lines_that_come_to_less_than_nothing_with_their_tax_wait_and_block_nobo
     assert InvoiceLine.objects.filter(invoice_id=newest.id).count() == 3
 
 
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_what_is_given_back_bears_the_tax_that_it_was_billed_with(account: Account, inclusive: bool) -> None:
+    rule("US", "20", valid_from=account.anchor_on, is_inclusive=inclusive)
+    seat = seats(account)
+    bore = InvoiceLine.objects.get()
+    account.tax_exemption = "Exempt since today"
+    account.save()
+    given_back = end_now(account, seat)
+    sell_manual(account, Decimal(100))
+    assert len(bill().issued) == 1
+    back, sold = InvoiceLine.objects.filter(cause__gt="", subscription_id__isnull=False).exclude(
+        invoice_id=bore.invoice_id).order_by("amount")  # fmt: skip
+    assert (back.tax_rate, back.tax_label, sold.tax) == (20, "VAT 20 %", 0)
+    assert back.gross == (-given_back if inclusive else (-given_back * 6 / 5).quantize(Decimal("0.01")))
+
+
 def test_one_account_that_cannot_be_drafted_keeps_no_other_from_its_drafts(account: Account) -> None:
     other = open_account(NewAccount("contoso", "Contoso", account.anchor_on), SYSTEM)
     for each in (account, other):

@@ -52,6 +52,7 @@ class DraftLine:
     `revenue_code` is the account of the books that it is credited to (`revenue:recurring`, `wallet:sms:paid`). `cause`
     names what it bills, once for ever; empty for what nothing but a person asks for. `tax_code` is its category of tax.
     `service_from` and `service_until` (both included) are the days it pays for; None is earned at once.
+    With `taxed_as` it bears the tax of what it gives back, whatever applies today.
     """
 
     description: str
@@ -65,6 +66,7 @@ class DraftLine:
     service_from: date | None = None
     service_until: date | None = None
     cause: str = ""
+    taxed_as: Treatment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ def _treatment(
     """Bought credit isn't taxed: what it will be spent on isn't known yet."""
     if draft.kind == InvoiceKind.REFILL:
         return NOT_TAXED
-    return treated[draft.issued_on, buyer_of(account, seller.country), line.tax_code]
+    return line.taxed_as or treated[draft.issued_on, buyer_of(account, seller.country), line.tax_code]
 
 
 def _checked(currency: str, lines: Sequence[DraftLine], treats: Sequence[Treatment]) -> Sums:

@@ -15,7 +15,7 @@ whole. Any number of workers share a run by joining it. What can't be done for o
 import json
 import logging
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
@@ -31,6 +31,7 @@ from tollbook.errors import Invalid, Refused
 from tollbook.invoicing import tax
 from tollbook.invoicing.issue import Draft, DraftLine, Issued, comes_to, issue_all
 from tollbook.invoicing.tables import InvoiceKind
+from tollbook.invoicing.tax import Buyer, Treatment
 from tollbook.money.amount import ZERO
 from tollbook.money.period import period_number, period_of
 from tollbook.postgres.ids import new_id
@@ -58,6 +59,10 @@ TOGETHER = timedelta(seconds=10)
 KEPT = timedelta(days=30)
 """How long runs are remembered that issued nothing."""
 
+BACK = ":back"
+"""What the causes of lines have in common that give days back."""
+
+Borne = Mapping[tuple[UUID, str], Treatment]
 Progress = Callable[[int, int], None]
 """Called with how many accounts are done, and of how many."""
 
@@ -169,17 +174,18 @@ def find(
     dues = due.charges(accounts, days, since)
     source = source or tax.rules()
     billed = _billed(dues)
+    borne = _borne(dues, billed, source)
     found, papers = _Found(), []
     for account in accounts:
         known = billed.get(account.id, set())
         recent = _recent(account, days[account.id], dues.get(account.id, ()), known, found)
-        total = partial(_total, account, days[account.id], source)
+        total = partial(_total, account, days[account.id], source, borne)
         ready, waiting = due.billable(recent, known, total)
         papers += [(account, one) for one in ready]
         if waiting:
             found.waiting[account.id] = total(waiting)
     named = _named([(account.id, one.cause) for account, one in papers])
-    found.papers = [Paper(account, _draft(one, days[account.id], named)) for account, one in papers]
+    found.papers = [Paper(account, _draft(one, days[account.id], named, borne)) for account, one in papers]
     return found
 
 
@@ -315,27 +321,57 @@ def _count_named(account_id: UUID, cause: str) -> int:
     return int(count)
 
 
-def _draft(one: Due, day: date, named: Mapping[tuple[UUID, str], int]) -> Draft:
+def _borne(dues: Mapping[UUID, Sequence[Due]], billed: Mapping[UUID, Container[str]], source: tax.Source) -> Borne:
+    """How what is given back was taxed when it was billed, by account and cause. What was not billed yet is missing."""
+    backs = [
+        (id, charge.cause, charge.subscription_id, charge.service_from)
+        for id, all_due in dues.items()
+        for one in all_due
+        for charge in one.charges
+        if BACK in charge.cause and charge.service_from and charge.cause not in billed.get(id, ())
+    ]
+    if not backs:
+        return {}
+    names = ("account_ids", "causes", "subscription_ids", "days")
+    columns = {name: list(values) for name, values in zip(names, zip(*backs, strict=True), strict=True)}
+    return {
+        (id, cause): _as_borne(source, code, Treatment(*bore), day, Buyer(*place, exemption="", seller_country=seller))
+        for id, cause, code, *bore, day, country, region, has_tax_id, seller in execute(SQL["borne"], columns)
+        for place in [(country, region, has_tax_id)]
+    }
+
+
+def _as_borne(source: tax.Source, code: str, bore: Treatment, day: date, buyer: Buyer) -> Treatment:
+    """A line keeps category, rate and label; whether its price included the tax is asked of its day's rules."""
+    then = source.treatments([(buyer, code)], day)[buyer, code]
+    note = then.note if then.category == bore.category else ""
+    if bore.category == tax.REVERSE_CHARGE and not note:
+        note = tax.REVERSE_NOTE
+    return replace(bore, is_inclusive=bool(bore.rate) and then.is_inclusive, note=note)
+
+
+def _draft(one: Due, day: date, named: Mapping[tuple[UUID, str], int], borne: Borne) -> Draft:
     count = named.get((one.account_id, one.cause), 0)
     cause = f"{one.cause}#{count + 1}" if count else one.cause
-    lines = [_line(charge) for charge in one.charges]
+    lines = [_line(charge, borne) for charge in one.charges]
     return Draft(str(InvoiceKind.RECURRING), cause, day, lines, period=one.period, actor=SYSTEM.name)
 
 
-def _total(account: Account, day: date, source: tax.Source, charges: Sequence[Charge]) -> Decimal:
+def _total(account: Account, day: date, source: tax.Source, borne: Borne, charges: Sequence[Charge]) -> Decimal:
     """What charges come to with their tax. It is below zero only when something is given back, so mostly not computed:
     lines taxed at several rates may sum to more than zero before tax, and to less with it.
     """
     if all(charge.amount >= 0 for charge in charges):
         return due.total(charges)
-    draft = Draft(str(InvoiceKind.RECURRING), "", day, [_line(charge) for charge in charges])
+    draft = Draft(str(InvoiceKind.RECURRING), "", day, [_line(charge, borne) for charge in charges])
     return comes_to(account, draft, source)
 
 
-def _line(charge: Charge) -> DraftLine:
+def _line(charge: Charge, borne: Borne) -> DraftLine:
     return DraftLine(
         charge.description, charge.detail, charge.quantity, charge.unit_price, charge.amount, charge.revenue_code,
         charge.subscription_id, charge.tax_code, charge.service_from, charge.service_until, charge.cause,
+        borne.get((charge.account_id, charge.cause)),
     )  # fmt: skip
 
 

@@ -42,6 +42,22 @@ FROM invoice_line
 JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
 WHERE cause <> ''
 
+-- name: borne
+-- How the newest line was taxed that billed a day of a subscription, which is what giving that day back takes back.
+SELECT wanted.account_id, wanted.cause, line.*
+FROM unnest(%(account_ids)b::uuid[], %(causes)b::text[], %(subscription_ids)b::uuid[], %(days)b::date[])
+     AS wanted (account_id, cause, subscription_id, day)
+CROSS JOIN LATERAL (
+    SELECT tax_code, tax_category, tax_rate, tax_label, issued_on, buyer ->> 'country', coalesce(buyer ->> 'region', ''),
+           coalesce(buyer ->> 'tax_id', '') <> '', coalesce(seller ->> 'country', '')
+    FROM invoice_line
+    JOIN invoice ON invoice.account_id = invoice_line.account_id AND invoice.id = invoice_line.invoice_id
+    WHERE invoice_line.account_id = wanted.account_id AND invoice_line.subscription_id = wanted.subscription_id
+      AND coalesce(service_from, period_start_on) <= day AND coalesce(service_until, period_end_on) >= day
+      AND strpos(invoice_line.cause, ':back') = 0
+    ORDER BY issued_at DESC, position LIMIT 1
+) AS line
+
 -- name: named
 -- Which of these causes have their invoice; mostly none, and each is a look at an index.
 SELECT account_id, cause
