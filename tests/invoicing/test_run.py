@@ -3,10 +3,12 @@
 import threading
 from datetime import date, timedelta
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
 from django.db import connections
 
+from tests.databases import Database
 from tollbook.accounts.account import NewAccount, change, open_account, today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
@@ -112,6 +114,19 @@ def test_a_setup_fee_added_late_has_an_invoice_of_its_own(account: Account) -> N
     bill(date(2026, 8, 3))
     assert [total for _, total in periods(account)] == [20, 300, 20]
     assert Invoice.objects.get(total=300).cause == "period:2026-07-03#2"
+
+
+def test_what_was_recorded_late_under_the_rules_of_before_is_not_billed_after_the_upgrade(
+    account: Account, db: Database
+) -> None:
+    """They left out what had begun before a period's invoice and was recorded after it."""
+    subscribe(account, "seats", date(2026, 7, 3))
+    bill(date(2026, 9, 3))
+    subscribe(account, "seats", date(2026, 7, 3), 5)
+    with db.connect("owner") as owner:
+        owner.execute(import_module("tollbook.migrations.0035_billed_before").FILL)
+    bill(date(2026, 10, 3))
+    assert periods(account) == [(date(2026, month, 3), 20 if month < 10 else 120) for month in range(7, 11)]
 
 
 def test_a_setup_fee_alone_is_invoiced(account: Account) -> None:

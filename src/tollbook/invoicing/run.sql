@@ -36,11 +36,15 @@ ORDER BY part LIMIT 1 FOR UPDATE
 SELECT id FROM account WHERE id BETWEEN %(first_id)s AND %(last_id)s AND is_active ORDER BY id FOR NO KEY UPDATE
 
 -- name: billed
--- Which of these causes have their line already; read with the accounts locked, so nothing is added meanwhile.
+-- Which of these causes have their line already, or count as billed since before lines had causes; read with the accounts locked, so nothing is added meanwhile.
 SELECT account_id, cause
 FROM invoice_line
 JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
 WHERE cause <> ''
+UNION ALL
+SELECT account_id, cause
+FROM billed_before
+JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
 
 -- name: borne
 -- How the newest line was taxed that billed a day of a subscription, which is what giving that day back takes back.

@@ -237,6 +237,19 @@ class DocumentFile(models.Model):
         db_table = "document_file"
 
 
+class BilledBefore(models.Model):
+    """A fee's cause that counts as billed though no line bears it: its period had its invoice under the rules of before,
+    which left out what was recorded late. Filled once, by the migration.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "cause")
+    account_id = models.UUIDField()
+    cause = models.CharField(max_length=160)
+
+    class Meta:
+        db_table = "billed_before"
+
+
 class CreditNote(models.Model):
     """A correction of one issued invoice: never changed, numbered in a series of its own. Amounts are above zero.
 
