@@ -4,13 +4,21 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
 from django.apps import apps
 from django.db import IntegrityError, models, transaction
 
 from tollbook.accounts.tables import Account, User
+from tollbook.invoicing.issue import Draft, DraftLine
+from tollbook.invoicing.tables import SellerProfile, TaxRule
 from tollbook.subscriptions.tables import Component
 
 BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us", "tax": Decimal(0), "prefix": "1", "is_backup": False}
+BY_COLUMN: dict[tuple[str, str], object] = {
+    ("draft_invoice", "content"): msgspec.to_builtins(
+        Draft("one_off", "x", date(2026, 11, 3), [DraftLine("x", "", Decimal(1), Decimal(1), Decimal(1), "revenue:one_off")])
+    )
+}
 OF_THE_ACCOUNT = {"number", "event_id"}  # what people and machines call things by: different in every account
 WRITTEN_BY_OWNER = {"usage_archive", "usage_archived"}
 FILLED = {"wallet_id", "wallet_seq", "balance_before", "balance_after"}  # empty only where money moves past all wallets
@@ -36,6 +44,10 @@ def tenant_models() -> list[type[models.Model]]:
 def fill(account: Account, one: UUID, without: str = "") -> None:
     """A row in every tenant table but `without`. Every id of the account is `one`, so that every reference finds its row."""
     Component.objects.get_or_create(code="x", defaults={"name": "Seats", "kind": "recurring", "price": 1})
+    SellerProfile.objects.get_or_create(code="x", defaults={"name": "X"})
+    TaxRule.objects.create(
+        id=one, tax_code=account.slug, valid_from=date(2026, 1, 1), tax_rate=19, label="VAT", created_at=datetime.now(UTC)
+    )
     User.objects.create(id=one, account=account, email=f"{one}@x.example", level="agent", created_at=datetime.now(UTC))
     left = [model for model in tenant_models() if model._meta.db_table != without]
     while left:
@@ -63,6 +75,8 @@ def _value(field: models.Field, account: Account, one: UUID) -> object:
         return None
     if isinstance(field, models.UUIDField):
         return one
+    if (known := (field.model._meta.db_table, field.name)) in BY_COLUMN:
+        return BY_COLUMN[known]
     if field.name in OF_THE_ACCOUNT:
         return f"X-{account.slug}"
     if field.name in BY_NAME:

@@ -197,7 +197,7 @@ def test_a_method_that_is_not_declared_is_not_answered(world: World, route: Rout
 @pytest.mark.parametrize("route", DESK, ids=lambda route: route.template)
 def test_the_desk_lets_in_staff_only(world: World, route: Route) -> None:
     path = route.path(world, world.them.northwind)
-    for method in route.declared.methods:
+    for method in sorted(route.declared.methods):  # POST last: it may take away what the path names
         for who, asker in world.askers.items():
             wanted = "to sign in" if asker is None else "in" if asker.level == Level.STAFF else "403"
             assert ask(asker, method, path) == wanted, (method, path, who)
