@@ -10,6 +10,8 @@ from tests.invoicing.test_tax import rule
 from tollbook.accounts.account import NewAccount, open_account, today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
+from tollbook.corrections.correct import Wanted as Correction
+from tollbook.corrections.correct import correct
 from tollbook.invoicing.drafts import draft_due
 from tollbook.invoicing.run import bill
 from tollbook.invoicing.tables import DraftInvoice, Invoice, InvoiceLine
@@ -89,6 +91,22 @@ def test_what_is_given_back_bears_the_tax_that_it_was_billed_with(account: Accou
         invoice_id=bore.invoice_id).order_by("amount")  # fmt: skip
     assert (back.tax_rate, back.tax_label, sold.tax) == (20, "VAT 20 %", 0)
     assert back.gross == (-given_back if inclusive else (-given_back * 6 / 5).quantize(Decimal("0.01")))
+
+
+@pytest.mark.parametrize("waits_first", [False, True])
+def test_what_a_credit_note_gave_back_is_not_given_back_again(account: Account, waits_first: bool) -> None:
+    seat = seats(account)
+    invoice = Invoice.objects.get()
+    if waits_first:
+        end_now(account, seat)
+        assert bill().waiting
+    correct(account, invoice.number, Correction("Ordered by mistake"), SYSTEM)
+    if not waits_first:
+        end_now(account, seat)
+    assert bill().waiting == {}
+    sell_manual(account, Decimal(100))
+    bill()
+    assert Invoice.objects.order_by("-sequence")[0].subtotal == 100
 
 
 def test_one_account_that_cannot_be_drafted_keeps_no_other_from_its_drafts(account: Account) -> None:

@@ -321,10 +321,13 @@ def _count_named(account_id: UUID, cause: str) -> int:
     return int(count)
 
 
-def _borne(dues: Mapping[UUID, Sequence[Due]], billed: Mapping[UUID, Container[str]], source: tax.Source) -> Borne:
-    """How what is given back was taxed when it was billed, by account and cause. What was not billed yet is missing."""
+def _borne(dues: Mapping[UUID, Sequence[Due]], billed: dict[UUID, set[str]], source: tax.Source) -> Borne:
+    """How what is given back was taxed when it was billed, by account and cause. What was not billed yet is missing.
+
+    What a credit note has given back already, so that less is left of the line, joins what is `billed`.
+    """
     backs = [
-        (id, charge.cause, charge.subscription_id, charge.service_from)
+        (id, charge.cause, charge.subscription_id, charge.service_from, charge.amount)
         for id, all_due in dues.items()
         for one in all_due
         for charge in one.charges
@@ -332,13 +335,15 @@ def _borne(dues: Mapping[UUID, Sequence[Due]], billed: Mapping[UUID, Container[s
     ]
     if not backs:
         return {}
-    names = ("account_ids", "causes", "subscription_ids", "days")
+    names = ("account_ids", "causes", "subscription_ids", "days", "nets")
     columns = {name: list(values) for name, values in zip(names, zip(*backs, strict=True), strict=True)}
-    return {
-        (id, cause): _as_borne(source, code, Treatment(*bore), day, Buyer(*place, exemption="", seller_country=seller))
-        for id, cause, code, *bore, day, country, region, has_tax_id, seller in execute(SQL["borne"], columns)
-        for place in [(country, region, has_tax_id)]
-    }
+    borne: dict[tuple[UUID, str], Treatment] = {}
+    for id, cause, code, *bore, day, country, region, has_tax_id, seller, is_credited in execute(SQL["borne"], columns):
+        buyer = Buyer(country, region, has_tax_id, exemption="", seller_country=seller)
+        borne[id, cause] = _as_borne(source, code, Treatment(*bore), day, buyer)
+        if is_credited:
+            billed.setdefault(id, set()).update((cause, f"{cause}:off"))
+    return borne
 
 
 def _as_borne(source: tax.Source, code: str, bore: Treatment, day: date, buyer: Buyer) -> Treatment:
