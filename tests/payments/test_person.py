@@ -221,8 +221,32 @@ def test_what_a_person_gave_back_at_the_gateway_is_never_booked(till: Till) -> N
     with gateway_is("Silent"):
         asked = lost(till)
         assert person.resolve(till.account, asked.id, "given_back", "", "I gave it back there.", SUPPORT) == "withdrawn"
-    assert collect.settle_by(till.id, asked.id) == "withdrawn"
+    for _ in range(2):
+        assert collect.settle_by(till.id, asked.id) == "withdrawn"
     assert (Payment.objects.count(), till.owed(intent.invoice_of(till.id, "INV-000001"))) == (0, 100)
+    [one] = person.waiting()
+    assert "was charged; somebody said that it was given back. Nothing was booked." in one.question
+    person.resolve(till.account, asked.id, "dealt_with", "", "It is given back.", SUPPORT)
+    collect.settle_by(till.id, asked.id)
+    assert person.waiting() == []
+
+
+def test_what_can_still_be_paid_was_not_given_back(till: Till, page: type[Page], monkeypatch) -> None:
+    asked = till.ask(till.invoice(), None)
+    collect.open_page(till.id, asked.id, "/back/")
+    till.later(hours=26)
+    for cancels in (Unknown(), ActionRequired()):
+        monkeypatch.setattr(page, "cancels", cancels)
+        collect.run_due()
+        for verdict in ("given_back", "not_charged"):
+            with pytest.raises(Conflict, match="can still pay it"):
+                person.resolve(till.account, asked.id, verdict, "", "I gave it back there.", SUPPORT)
+        till.later(hours=2)
+    monkeypatch.setattr(page, "cancels", None)
+    with pytest.raises(Conflict, match="nothing to give back"):
+        person.resolve(till.account, asked.id, "given_back", "", "I gave it back there.", SUPPORT)
+    assert now(till, asked).state == "action_required", "the worker ends it, or whoever says that it was not charged"
+    assert person.resolve(till.account, asked.id, "not_charged", "", "It is closed.", SUPPORT) == "withdrawn"
 
 
 def test_the_gateway_has_the_last_word_over_a_person(till: Till) -> None:

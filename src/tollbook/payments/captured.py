@@ -36,7 +36,8 @@ GIVEN_UP = "given_up"
 """The code of a payment that its payer ended."""
 
 GIVEN_BACK = "given_back"
-"""The code of a payment whose money a person gave back at the gateway: it is never booked."""
+"""The code of a payment whose money a person gave back at the gateway: it is never booked. What is told of it later is put
+before a person."""
 
 
 def settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswer) -> IntentState:
@@ -64,6 +65,7 @@ def _succeeded(intent: PaymentIntent, answer: Succeeded) -> None:
         _alarm(intent, answer)
     elif intent.code == GIVEN_BACK:
         log.error("payment %s was given back by a person; charge %s is not booked", intent.id, answer.reference)
+        _ask_person(intent, f"{answer.reference} was charged; somebody said that it was given back. Nothing was booked.")
     elif intent.state != IntentState.SUCCEEDED:
         _pay(intent, answer)
     elif intent.charge_reference != answer.reference:

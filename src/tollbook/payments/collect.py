@@ -35,6 +35,7 @@ LIMIT = 200
 STALE_PAGE = timedelta(minutes=5)
 """A payment page that was asked for and not opened within this time never will be."""
 
+LOST = Unknown("The gateway has no record any more of a charge that waited for its payer.")
 SENT = (IntentState.CHARGING, IntentState.UNKNOWN, IntentState.ACTION_REQUIRED)
 _Item = TypeVar("_Item")
 
@@ -196,8 +197,7 @@ def _resolve(found: PaymentIntent) -> bool:
     if answer is not None:
         return settle(found.account_id, found.id, found.attempt, _ended(found, answer)) != found.state
     if found.state == IntentState.ACTION_REQUIRED:
-        lost = Unknown("The gateway has no record any more of a charge that waited for its payer.")
-        return settle(found.account_id, found.id, found.attempt, lost) != found.state
+        return settle(found.account_id, found.id, found.attempt, LOST) != found.state
     intent.postpone(found, pause_after(found.asks))
     if found.on_page or datetime.now(UTC) - found.charging_at > intent.resend_within(found.gateway):
         return _never_received(found)
@@ -214,12 +214,16 @@ def _never_received(found: PaymentIntent) -> bool:
 
 def end(found: PaymentIntent) -> ChargeAnswer | None:
     """Ask what became of a payment that was sent, and end it at the gateway if it still waits for its payer; what is so
-    then, None if the gateway has no record of it. Not inside a transaction; settles nothing."""
+    then, None if the gateway never received it. One that waits stays one that waits until the gateway has said more. Not
+    inside a transaction; settles nothing."""
     answer = _asked(found)
+    if answer is None and found.state == IntentState.ACTION_REQUIRED:
+        return LOST
     if not isinstance(answer, ActionRequired):
         return answer
     reference = found.page_reference if found.on_page else answer.reference or found.charge_reference
-    return gateway.cancel(found.gateway, found.account_id, reference) if reference else answer
+    ended = gateway.cancel(found.gateway, found.account_id, reference) if reference else answer
+    return answer if isinstance(ended, Unknown) else ended
 
 
 def _ended(found: PaymentIntent, answer: ChargeAnswer) -> ChargeAnswer:

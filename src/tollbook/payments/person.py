@@ -14,7 +14,7 @@ from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.invoicing.settle import lock_settlements
 from tollbook.payments import collect, intent, seen
 from tollbook.payments.captured import settle
-from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Succeeded
+from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded
 from tollbook.payments.seen import Meant
 from tollbook.payments.tables import OPEN_INTENTS, IntentState, PaymentIntent
 from tollbook.postgres import wake
@@ -62,7 +62,7 @@ def resolve(account: Account, id: UUID, verdict: str, reference: str, reason: st
 
     charged: received as if the gateway had said so under `reference`, once, unless it says otherwise. not_charged: ended at
     the gateway first, where it still waits for its payer; a charge that is told of later all the same is booked, and put
-    before a person again. given_back: never booked. dealt_with: only the question is answered. Own transactions; must not be
+    before a person again. given_back: the same, but what is told of that charge later is never booked. dealt_with: only the question is answered. Own transactions; must not be
     called inside one. Raises NotFound, Forbidden for the system, Conflict when the gateway says otherwise, and what `check`
     raises.
     """
@@ -74,19 +74,21 @@ def resolve(account: Account, id: UUID, verdict: str, reference: str, reason: st
         meant = Meant(asked.gateway, account.id, intent.PURPOSE, id, asked.amount, asked.currency)
         charged, attempt = seen.charged(meant, reference)
         settle(account.id, id, attempt or asked.attempt, charged)
-    elif verdict == "not_charged":
-        _refuse_if_charged(asked)
+    elif verdict in ("not_charged", "given_back"):
+        _refuse_against_the_gateway(asked, verdict)
     return in_transaction(lambda: _close(asked, verdict, reference, reason.strip(), actor))
 
 
-def _refuse_if_charged(asked: PaymentIntent) -> None:
-    """The gateway has the last word, while it has one: raises Conflict when it was charged, or still can be."""
+def _refuse_against_the_gateway(asked: PaymentIntent, verdict: str) -> None:
+    """The gateway has the last word, while it has one: raises Conflict when it says otherwise for sure."""
     answer: ChargeAnswer | None = collect.end(asked)
-    if isinstance(answer, Succeeded):
-        settle(asked.account_id, asked.id, asked.attempt, answer)
-        raise Conflict(f"The gateway says that it was charged, as {answer.reference}. Look again.")
     if isinstance(answer, ActionRequired):
         raise Conflict("Its payer can still pay it. Cancel it at the gateway first.")
+    if verdict == "not_charged" and isinstance(answer, Succeeded):
+        settle(asked.account_id, asked.id, asked.attempt, answer)
+        raise Conflict(f"The gateway says that it was charged, as {answer.reference}. Look again.")
+    if verdict == "given_back" and (answer is None or isinstance(answer, Declined)):
+        raise Conflict("The gateway says that it was not charged, so there was nothing to give back. Look again.")
 
 
 def _close(asked: PaymentIntent, verdict: str, reference: str, reason: str, actor: Actor) -> IntentState:
