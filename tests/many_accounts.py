@@ -15,16 +15,19 @@ FEES = (("seats", "Agent seats", "24.99"), ("numbers", "Phone numbers", "1.15"),
 
 
 def load(
-    database: Database, count: int, anchor_on: date, lines: int = len(FEES), slug: str = "loaded"
-) -> list[UUID]:
+    database: Database, count: int, anchor_on: date, lines: int = len(FEES), slug: str = "loaded",
+    recorded_on: date | None = None,
+) -> list[UUID]:  # fmt: skip
     """`count` accounts billed on the day of `anchor_on`, each with `lines` fees since then; answers their ids.
 
+    They were recorded on `recorded_on`, by default on that day; runs that ended between then and now have billed them.
     Nothing is in the books yet, so the database is one for `tollbook audit`.
     """
     for code, name, price in FEES[:lines]:
         offer(code, name, FeeKind.RECURRING, Decimal(price), SYSTEM)
     ids = [new_id() for _ in range(count)]
-    now = datetime(anchor_on.year, anchor_on.month, anchor_on.day, tzinfo=UTC)
+    recorded_on = recorded_on or anchor_on
+    now = datetime(recorded_on.year, recorded_on.month, recorded_on.day, tzinfo=UTC)
     with database.connect("owner") as connection, connection.transaction(), connection.cursor() as cursor:
         with cursor.copy(
             "COPY account (id, slug, name, legal_name, address, country, tax_id, po_number, billing_email, currency,"
@@ -43,7 +46,7 @@ def load(
         ) as copy:
             for nth, id in enumerate(ids):
                 for code, name, price in FEES[:lines]:
-                    copy.write_row((id, new_id(), code, name, "recurring", 1 + nth % 7, price, anchor_on, now, anchor_on))
+                    copy.write_row((id, new_id(), code, name, "recurring", 1 + nth % 7, price, anchor_on, now, recorded_on))
     with database.connect("owner") as connection:
         connection.execute("VACUUM (ANALYZE) account, subscription")
     return ids

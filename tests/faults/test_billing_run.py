@@ -101,7 +101,8 @@ def test_eight_runs_at_once_cut_off_and_run_again_bill_each_period_once(db: Data
     """Three periods are due; every worker's connection is cut at some moment, in the midst of whatever it does."""
     accounts, dice, cut = 0, random.Random(8), Counter[str]()
     for _ in range(ROUNDS):
-        accounts += len(load(db, 6, add_months(first_of_month(), -2), 2, slug=f"round-{accounts}"))
+        begins_on, today = add_months(first_of_month(), -2), datetime.now(UTC).date()
+        accounts += len(load(db, 6, begins_on, 2, slug=f"round-{accounts}", recorded_on=today))
         pids: list[int] = []
 
         threads = [threading.Thread(target=work, args=(pids,)) for _ in range(WORKERS)]

@@ -62,9 +62,9 @@ def resolve(account: Account, id: UUID, verdict: str, reference: str, reason: st
 
     charged: received as if the gateway had said so under `reference`, once, unless it says otherwise. not_charged: ended at
     the gateway first, where it still waits for its payer; a charge that is told of later all the same is booked, and put
-    before a person again. given_back: the same, but what is told of that charge later is never booked. dealt_with: only the question is answered. Own transactions; must not be
-    called inside one. Raises NotFound, Forbidden for the system, Conflict when the gateway says otherwise, and what `check`
-    raises.
+    before a person again. given_back: the same, but what is told of that charge later is never booked. dealt_with: only the
+    question is answered. Own transactions; must not be called inside one. Raises NotFound, Forbidden for the system,
+    Conflict when the gateway says otherwise, and what `check` raises.
     """
     if actor.kind == SYSTEM.kind:
         raise Forbidden("A person looks at the gateway's dashboard, never the system.")
