@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -76,7 +77,8 @@ def test_workers_killed_anywhere_leave_nothing_out_and_nothing_twice(db: Databas
                 if worker.poll() is not None:
                     worker.wait()
                     workers[place] = started()
-        assert [worker.wait(120) for worker in workers] == [0] * WORKERS
+        ends = {worker.wait(120) for worker in workers}
+        assert ends <= {0, -signal.SIGKILL}, "the last one that was killed may not have been replaced any more"
     finally:
         for worker in workers:
             worker.kill()
