@@ -19,7 +19,7 @@ from tollbook import settings
 from tollbook.accounts import directory
 from tollbook.postgres.scope import ENGINE_ROLE
 
-Role = Literal["owner", "app"]
+Role = Literal["owner", "app", "login"]
 
 BOOKKEEPING = {"django_migrations", "django_content_type"}
 
@@ -51,7 +51,8 @@ class Database:
     owner_url: str
 
     def connect(self, role: Role = "app") -> psycopg.Connection:
-        """A connection of its own, in autocommit; the application's has assumed its role, as Django's have."""
+        """A connection of its own, in autocommit; the application's has assumed its role, as Django's have. With "login" it
+        has not, and may end the application's others."""
         connection = psycopg.connect(self.owner_url if role == "owner" else self.url, autocommit=True)
         if role == "app":
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(ENGINE_ROLE)))

@@ -109,11 +109,11 @@ def test_eight_runs_at_once_cut_off_and_run_again_bill_each_period_once(db: Data
 
         threads = [threading.Thread(target=work, args=(pids,)) for _ in range(WORKERS)]
         [thread.start() for thread in threads]
-        with db.connect("owner") as owner:
+        with db.connect("login") as cutter:
             while any(thread.is_alive() for thread in threads):
                 time.sleep(dice.random() / 50)
                 if pids and cut["cut"] < 40 * ROUNDS:
-                    owner.execute("SELECT pg_terminate_backend(%s)", [dice.choice(pids)])
+                    cutter.execute("SELECT pg_terminate_backend(%s)", [dice.choice(pids)])
                     cut["cut"] += 1
         [thread.join() for thread in threads]
         bill(part_size=2)

@@ -86,10 +86,10 @@ def _work(last: date, pids: set[int], done: threading.Event) -> None:
 def _cut(db: Database, pids: set[int], dice: random.Random) -> int:
     """End the workers' sessions, one at a time, at moments nobody chose; every few cuts there is a day more to do."""
     cuts = 0
-    with db.connect("owner") as owner, contextlib.suppress(psycopg.errors.OperationalError):
+    with db.connect("login") as cutter, contextlib.suppress(psycopg.errors.OperationalError):
         while cuts < CUTS:
             threading.Event().wait(dice.uniform(0.002, 0.05))
             if pids:
-                owner.execute(CUT, [pids.pop()])
+                cutter.execute(CUT, [pids.pop()])
                 cuts += 1
     return cuts
