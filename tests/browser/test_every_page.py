@@ -28,7 +28,8 @@ BY_FORM: set[str] = {
     "portal:payment-method-returned", "portal:simulated-gateway", "portal:payment-give-up", "desk:payment-settle",
     "desk:invoice-expect-again",
 }  # fmt: skip
-# Linked only while somebody waits for access or a refill for somebody, from an open invoice, or from what was searched for.
+# Linked only while somebody waits for access, a refill for somebody or a place for tax to be confirmed, from an open invoice,
+# or from what was searched for.
 SHY = {
     "owner@northwind.example": [
         "/access/requests/",
@@ -37,6 +38,7 @@ SHY = {
         "/billing/credit-notes/CN-000001/",
     ],
     "support@tollbook.example": [
+        "/desk/accounts/northwind/tax/",
         "/desk/accounts/northwind/invoices/{unpaid}/pay/",
         "/desk/accounts/northwind/invoices/{unpaid}/collect/",
         "/desk/accounts/northwind/invoices/{unpaid}/credit/",
