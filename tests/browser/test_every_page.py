@@ -28,7 +28,7 @@ BY_FORM: set[str] = {
     "portal:payment-method-returned", "portal:simulated-gateway", "portal:payment-give-up", "desk:payment-settle",
     "desk:invoice-expect-again",
 }  # fmt: skip
-# Linked only while somebody waits for access, a refill for somebody or a place for tax to be confirmed, from an open invoice,
+# Linked only while somebody waits for access, a refill for somebody, or a place for tax; from an open invoice,
 # or from what was searched for.
 SHY = {
     "owner@northwind.example": [
