@@ -4,6 +4,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
@@ -352,7 +353,14 @@ def test_the_zip_comes_in_pieces_under_the_server(owner: Client, them: People) -
         assert response.is_async
         return [piece async for piece in response]
 
-    taken = async_to_sync(pieces)()
+    def served() -> list[bytes]:
+        try:
+            return async_to_sync(pieces)()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as a_thread_without_a_loop:
+        taken = a_thread_without_a_loop.submit(served).result()
     assert len(taken) == 4
     with zipfile.ZipFile(io.BytesIO(b"".join(taken))) as packed:
         assert packed.testzip() is None and len(packed.namelist()) == 3
