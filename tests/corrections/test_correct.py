@@ -1,19 +1,24 @@
 """Credit notes and write-offs: what they take, where the money goes, and that they never take more than is left."""
 
 import threading
+import time
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
+from tests.databases import Database
 from tests.invoicing.papers import issued, line
+from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.audit.books import audit
-from tollbook.corrections.correct import Wanted, correct, expect_again, give_up, preview
+from tollbook.corrections.correct import Wanted, correct, expect_again, give_up, preview, standing
 from tollbook.errors import Conflict, Invalid, NotFound
-from tollbook.invoicing import credit_note
+from tollbook.invoicing import credit_note, write_off
 from tollbook.invoicing.credit_note import NothingLeft
+from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.tables import CreditNote, Invoice, InvoiceKind
 from tollbook.ledger.balance import sums
 from tollbook.payments import credit
@@ -117,6 +122,106 @@ def test_two_at_once_credit_no_more_than_there_is(account: Account) -> None:
     [thread.join() for thread in threads]
     assert sorted(outcomes) == ["CN-000001", *["refused"] * 5]
     assert proven()
+
+
+def credit_a_part(account: Account, invoice: Invoice) -> None:
+    """35.70 of the invoice, by somebody who holds the account's row."""
+    planned = credit_note.planned(invoice, "Meanwhile", today_in(account), "Somebody", {1: Decimal(30)})
+    credit_note.credit(account, invoice, planned)
+
+
+def wait_for_a_lock(db: Database) -> None:
+    """Until somebody in this database waits for somebody else's transaction."""
+    deadline = time.monotonic() + 20
+    with db.connect("owner") as owner:
+        while owner.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is None:
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.01)
+
+
+def while_it_waits(db: Database, account: Account, verb: Callable[[], object], meanwhile: Callable[[], None]) -> str:
+    """What became of `verb` in another thread, which waits for the account's row while `meanwhile` is done and committed."""
+    told: list[str] = []
+
+    def work() -> None:
+        try:
+            verb()
+            told.append("done")
+        except Conflict as error:
+            told.append(error.message)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    with transaction.atomic():
+        lock_settlements(account.id)
+        thread.start()
+        wait_for_a_lock(db)
+        meanwhile()
+    thread.join(timeout=60)
+    return " ".join(told)
+
+
+def test_a_credit_note_is_compared_with_its_review_behind_the_lock(db: Database, account: Account) -> None:
+    invoice = issued(account, line("100.00"))
+    wanted = Wanted("Billed twice")
+    seen = preview(account, invoice.number, wanted).seen
+    told = while_it_waits(
+        db, account, lambda: correct(account, invoice.number, wanted, SYSTEM, seen), lambda: credit_a_part(account, invoice)
+    )
+    assert "changed since your review" in told
+    assert (owed(invoice), CreditNote.objects.count()) == (Decimal("83.30"), 1)
+    correct(account, invoice.number, wanted, SYSTEM, preview(account, invoice.number, wanted).seen)
+    assert (owed(invoice), proven()) == (0, True)
+
+
+def test_a_payment_that_comes_after_the_review_is_not_freed_unseen(account: Account) -> None:
+    """The sums of the credit note are the same, and where they go is not."""
+    invoice, wanted = issued(account, line("100.00")), Wanted("Half", {1: Decimal(50)})
+    seen = preview(account, invoice.number, wanted).seen
+    paid(account, invoice, "100.00")
+    with pytest.raises(Conflict, match="review it again"):
+        correct(account, invoice.number, wanted, SYSTEM, seen)
+    assert not CreditNote.objects.exists() and owed(invoice) == 19
+
+
+def test_a_credit_note_that_was_issued_is_answered_whatever_was_seen(account: Account) -> None:
+    invoice, wanted = issued(account, line("100.00")), Wanted("Half", {1: Decimal(50)})
+    seen = preview(account, invoice.number, wanted).seen
+    first, again = (correct(account, invoice.number, wanted, SYSTEM, seen).note for _ in range(2))
+    assert first.id == again.id
+
+
+def test_a_write_off_is_compared_with_its_review_behind_the_lock(db: Database, account: Account) -> None:
+    invoice = issued(account, line("100.00"))
+    seen = standing(account, invoice.number).seen
+    told = while_it_waits(
+        db, account, lambda: give_up(account, invoice.number, "Bankrupt", SYSTEM, seen),
+        lambda: credit_a_part(account, invoice),
+    )  # fmt: skip
+    assert "changed since your review" in told
+    assert owed(invoice) == Decimal("83.30")
+    give_up(account, invoice.number, "Bankrupt", SYSTEM, standing(account, invoice.number).seen)
+    assert (owed(invoice), proven()) == (0, True)
+
+
+def test_a_write_off_is_taken_back_as_it_was_reviewed(db: Database, account: Account) -> None:
+    invoice = issued(account, line("100.00"))
+    give_up(account, invoice.number, "Bankrupt", SYSTEM)
+    seen = standing(account, invoice.number).seen
+
+    def meanwhile() -> None:
+        write_off.take_back(account, invoice, "They pay a part", "Somebody")
+        credit_a_part(account, invoice)
+        write_off.write_off(account, invoice, "No more comes", "Somebody")
+
+    told = while_it_waits(
+        db, account, lambda: expect_again(account, invoice.number, "They pay", SYSTEM, seen), meanwhile
+    )
+    assert "changed since your review" in told
+    assert (owed(invoice), write_off.written_off(invoice)) == (0, Decimal("83.30"))
+    expect_again(account, invoice.number, "They pay", SYSTEM, standing(account, invoice.number).seen)
+    assert (owed(invoice), proven()) == (Decimal("83.30"), True)
 
 
 def test_a_write_off_can_be_taken_back_and_paid(account: Account) -> None:

@@ -1,7 +1,6 @@
 """Correct an invoice: a credit note of all or of some lines, a write-off; each with what it would do before it does it."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -12,12 +11,12 @@ from django.urls import path, reverse
 
 from tollbook.accounts import account as accounts
 from tollbook.accounts.tables import Account
-from tollbook.corrections.correct import Preview, Wanted, correct, expect_again, give_up, preview
+from tollbook.corrections.correct import Standing, Wanted, correct, expect_again, give_up, preview, standing
 from tollbook.errors import Conflict
-from tollbook.invoicing import credit_note, file, history, write_off
+from tollbook.invoicing import credit_note, file, history
 from tollbook.invoicing.credit_note import Left, NothingLeft
-from tollbook.invoicing.tables import CreditNote, Invoice, InvoiceKind
-from tollbook.money.amount import ZERO, to_minor
+from tollbook.invoicing.tables import InvoiceKind
+from tollbook.money.amount import ZERO
 from tollbook.web import formats
 from tollbook.web.desk.accounts import above
 from tollbook.web.desk.drafts import REVIEWED
@@ -96,22 +95,19 @@ def credit(request: DeskRequest, slug: str, number: str) -> HttpResponse:
         if seen.freed:
             back = "is given back to where it came from" if wanted.gives_back else "becomes account credit"
             says.append(f"{formats.money(seen.freed, currency)} of it was paid, and {back}.")
-        after = opened.balance - seen.off_what_is_owed
+        now, after = seen.owed, seen.owed - seen.off_what_is_owed
         return Review(
             f"Credit {formats.money(seen.total, currency)} of {number} of {account.name}",
             says,
-            [("Open on the invoice", formats.money(opened.balance, currency), formats.money(after, currency))],
+            [("Open on the invoice", formats.money(now, currency), formats.money(after, currency))],
             confirm="Issue the credit note",
             effect="A credit note is for ever, as the invoice is.",
             danger=True,
-            carried={REVIEWED: _figures(invoice, *_of(seen))},
+            carried={REVIEWED: seen.seen},
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        wanted = form.wanted()
-        if not CreditNote.objects.filter(account_id=account.id, id=wanted.id).exists():  # else: confirmed twice
-            _must_be_reviewed(request, invoice, *_of(preview(account, number, wanted)))
-        done = correct(account, number, wanted, request.actor)
+        done = correct(account, number, form.wanted(), request.actor, request.POST.get(REVIEWED, ""))
         messages.success(request, f"{done.note.number} credits {formats.money(done.note.total, currency)} of {number}.")
         if done.kept_because:
             messages.warning(request, f"What was paid of it is account credit: {done.kept_because}")
@@ -124,61 +120,55 @@ def credit(request: DeskRequest, slug: str, number: str) -> HttpResponse:
 @staff_page("GET POST")
 def off(request: DeskRequest, slug: str, number: str) -> HttpResponse:
     """Write off what is open on an invoice."""
-    account = accounts.by_slug(slug)
-    opened = history.find(account.id, number)
-    currency, owed = opened.invoice.currency, formats.money(opened.balance, opened.invoice.currency)
-    if request.method == "GET" and not opened.balance:
+    account, currency, now = _standing(slug, number)
+    owed = formats.money(now.owed, currency)
+    if request.method == "GET" and not now.owed:
         raise Conflict(f"Nothing is open on {number}.")
 
     def review(values: dict[str, Any]) -> Review:
         return Review(
             f"Write off {owed} of {number} of {account.name}",
             ["It becomes bad debt in the books, and nobody is asked for it any more.", "It can be taken back."],
-            [("Open on the invoice", owed, formats.money(Decimal(0), currency))],
+            [("Open on the invoice", owed, formats.money(ZERO, currency))],
             confirm="Write it off",
             danger=True,
-            carried={REVIEWED: _figures(opened.invoice, opened.balance)},
+            carried={REVIEWED: now.seen},
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        _must_be_reviewed(request, opened.invoice, opened.balance)
-        done = give_up(account, number, values["reason"], request.actor)
+        done = give_up(account, number, values["reason"], request.actor, request.POST.get(REVIEWED, ""))
         messages.success(request, f"{formats.money(done.amount, currency)} of {number} is written off.")
         return redirect("desk:invoice", slug, number)
 
-    return stepped(
-        request, WhyForm(typed(request)), _sheet(account, number, f"Write off {number}", f"{owed} is open."), review, act
-    )
+    sheet = _sheet(account, number, f"Write off {number}", f"{owed} is open.")
+    return stepped(request, WhyForm(typed(request)), sheet, review, act)
 
 
 @staff_page("GET POST")
 def again(request: DeskRequest, slug: str, number: str) -> HttpResponse:
     """Take a write-off back."""
-    account = accounts.by_slug(slug)
-    opened = history.find(account.id, number)
-    currency = opened.invoice.currency
-    gone = write_off.written_off(opened.invoice)
-    if request.method == "GET" and gone <= 0:
+    account, currency, now = _standing(slug, number)
+    gone = formats.money(now.written_off, currency)
+    if request.method == "GET" and now.written_off <= 0:
         raise Conflict(f"Nothing of {number} is written off.")
 
     def review(values: dict[str, Any]) -> Review:
-        now, after = opened.balance, opened.balance + gone
+        owed, after = now.owed, now.owed + now.written_off
         return Review(
-            f"Expect {formats.money(gone, currency)} of {number} of {account.name} again",
+            f"Expect {gone} of {number} of {account.name} again",
             ["It is owed again, and can be paid."],
-            [("Open on the invoice", formats.money(now, currency), formats.money(after, currency))],
+            [("Open on the invoice", formats.money(owed, currency), formats.money(after, currency))],
             confirm="Take the write-off back",
-            carried={REVIEWED: _figures(opened.invoice, gone)},
+            carried={REVIEWED: now.seen},
         )
 
     def act(values: dict[str, Any]) -> HttpResponse:
-        _must_be_reviewed(request, opened.invoice, gone)
-        expect_again(account, number, values["reason"], request.actor)
+        expect_again(account, number, values["reason"], request.actor, request.POST.get(REVIEWED, ""))
         messages.success(request, f"{number} is owed again.")
         return redirect("desk:invoice", slug, number)
 
-    lead = f"{formats.money(gone, currency)} is written off."
-    return stepped(request, WhyForm(typed(request)), _sheet(account, number, f"Expect {number} again", lead), review, act)
+    sheet = _sheet(account, number, f"Expect {number} again", f"{gone} is written off.")
+    return stepped(request, WhyForm(typed(request)), sheet, review, act)
 
 
 @staff_page()
@@ -189,19 +179,11 @@ def credit_note_pdf(request: DeskRequest, slug: str, number: str) -> HttpRespons
     return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
-def _of(seen: Preview) -> tuple[Decimal, ...]:
-    return seen.subtotal, seen.tax, seen.total, seen.off_what_is_owed, seen.freed
-
-
-def _figures(invoice: Invoice, *amounts: Decimal) -> str:
-    """What a review says would move on this invoice."""
-    return " ".join([invoice.number, *(f"{to_minor(amount, invoice.currency):f}" for amount in amounts)])
-
-
-def _must_be_reviewed(request: DeskRequest, invoice: Invoice, *amounts: Decimal) -> None:
-    """Raises Conflict when the review that is confirmed showed other figures: something was paid or credited since."""
-    if request.POST.get(REVIEWED) != _figures(invoice, *amounts):
-        raise Conflict(f"{invoice.number} has changed since your review. Nothing was done: review it again.")
+def _standing(slug: str, number: str) -> tuple[Account, str, Standing]:
+    """The account, the invoice's currency, and where the invoice stands."""
+    account = accounts.by_slug(slug)
+    opened = history.find(account.id, number)
+    return account, opened.invoice.currency, standing(account, number)
 
 
 def _sheet(account: Account, number: str, title: str, lead: str) -> Sheet:
