@@ -48,7 +48,7 @@ def changes(draw: st.DrawFn, starts_on: date) -> list[Change]:
                 quantity=Decimal(draw(st.integers(1, 20))) if kind == "quantity" else None,
                 price=Price("per_unit", draw(amounts)) if kind == "price" else None,
                 percent=Decimal(draw(st.integers(0, 100))) if kind == "discount" else None,
-                at_once=draw(st.booleans()), withdraws=withdraws,
+                prorated=kind == "withdraw" or draw(st.integers(0, 3)) > 0, at_once=draw(st.booleans()), withdraws=withdraws,
             )  # fmt: skip
         )
     return found
@@ -68,13 +68,17 @@ def plans(draw: st.DrawFn) -> tuple[Account, Plan]:
     return account, plan
 
 
-def by_day(plan: Plan, until: date, unit: Decimal) -> tuple[Decimal, int]:
-    """What the days up to `until` cost, day by day, and how often terms begin to differ: each may cost half a unit."""
-    effective, cost, runs, before = in_effect(plan.changes), Decimal(0), 0, None
+def by_day(plan: Plan, anchor_on: date, until: date) -> tuple[Decimal, int]:
+    """What the days up to `until` cost, day by day, and how often terms begin to differ: each may cost half a unit.
+
+    A change that is not prorated counts in periods that fell due after it was recorded.
+    """
+    cost, runs, before = Decimal(0), 0, None
     day = min(plan.starts_on, period_of(plan.anchor_on, plan.starts_on, plan.months).start_on)
     while day <= until:
         period = period_of(plan.anchor_on, day, plan.months)
-        terms = terms_on(plan, effective, day)
+        due_on = _due_on(plan, anchor_on, period.start_on)
+        terms = terms_on(plan, in_effect([each for each in plan.changes if each.prorated or each.known_on < due_on]), day)
         if terms:
             cost += (terms.whole() - terms.off()) / period.days
         if terms != before or day == period.start_on:
@@ -93,7 +97,7 @@ def test_what_is_billed_in_all_is_what_the_days_cost(made: tuple[Account, Plan])
     unit = {"USD": Decimal("0.01"), "JPY": Decimal(1), "KWD": Decimal("0.001")}[account.currency]
     settled = [line for line in lines if _is_settled(account, plan, line.period.end_on)]
     until = max((line.period.end_on for line in settled), default=BEGIN)
-    cost, runs = by_day(plan, until, unit)
+    cost, runs = by_day(plan, account.anchor_on, until)
     assert abs(total(settled) - cost) <= unit * 2 * runs, (last, total(settled), cost)
 
 
@@ -180,6 +184,12 @@ def test_days_are_given_back_for_what_they_cost(made: tuple[Account, Plan]) -> N
             paid[line.period.index, account.currency] += line.amount
     unit = Decimal(1) if account.currency == "JPY" else Decimal("0.01")
     assert all(amount >= -unit * 8 for amount in paid.values())
+
+
+def _due_on(plan: Plan, anchor_on: date, begins_on: date) -> date:
+    if begins_on >= plan.starts_on:
+        return begins_on
+    return plan.starts_on if plan.at_once else billing_day(anchor_on, plan.starts_on)
 
 
 def _is_settled(account: Account, plan: Plan, until: date) -> bool:

@@ -4,7 +4,8 @@ Rules. A period falls due on its first day. It is charged by what was known befo
 for the days that count, each stretch of days with its own terms. What is recorded on that day or later leaves that
 charge as it is and puts it right beside it: days whose terms differ are given back at the old terms and charged at the
 new ones (of a fee that stays the same, only its discount), on the next billing day after both the record and the first
-of those days, or at once. A change that is not prorated puts nothing right.
+of those days, or at once. A change that is not prorated puts nothing right, neither by itself nor by a later one that does:
+of a period that was due before it was recorded, it is no part.
 
 Rounding. The whole period's amount is exact; of it, the days up to and with the k-th of n cost k/n, rounded to the
 currency's minor unit, half away from zero, and a stretch costs the difference of two such sums. So stretches that cover
@@ -114,19 +115,17 @@ def _of_period(plan: Plan, payer: Payer, period: Period, until: date, since: dat
         for charge in _lines(plan, payer, period, cause, each.from_on, each.until_on, each.terms, 1):
             yield Owed(bill_on, known_on, charge)
     if plan.prorated:
-        yield from _put_right(plan, payer, period, bill_on, len(known), charged)
+        yield from _put_right(plan, payer, period, bill_on, charged)
 
 
-def _put_right(
-    plan: Plan, payer: Payer, period: Period, bill_on: date, known: int, charged: Sequence[Stretch]
-) -> Iterator[Owed]:
+def _put_right(plan: Plan, payer: Payer, period: Period, bill_on: date, charged: Sequence[Stretch]) -> Iterator[Owed]:
     """What each change recorded since the period fell due gives back and adds, in the order of recording."""
     view: Sequence[Stretch] = charged
-    for count in range(known + 1, len(plan.changes) + 1):
-        change = plan.changes[count - 1]
-        if not change.prorated:
+    counting = [change for change in plan.changes if change.prorated or change.known_on < bill_on]
+    for number, change in enumerate(counting):
+        if change.known_on < bill_on:
             continue
-        after = stretches(plan, in_effect(plan.changes[:count]), period, bill_on)
+        after = stretches(plan, in_effect(counting[: number + 1]), period, bill_on)
         for run in differences(view, after, period):
             due = _adjusted_on(payer, change, run.from_on)
             for charge in _adjusted(plan, payer, period, f"change:{change.id}:{period.start_on}:{run.from_on}", run):

@@ -2,8 +2,8 @@
 
 What was agreed at the start never changes; each change is recorded beside it, with the day it is known from and the day it
 counts from. So "what was known on the day a period fell due" can always be told again, and with it every charge. Where two
-changes speak of the same day, the one that counts from the later day wins, then the one recorded later; of several ends,
-pauses or discounts for a day, the one recorded last.
+changes speak of the same day, the one that counts from the later day wins, then the one recorded later; of several ends
+or discounts for a day, the one recorded last. A pause that has run out speaks of no day after it.
 """
 
 from collections.abc import Sequence
@@ -166,8 +166,8 @@ def is_paused(changes: Sequence[Change], day: date) -> bool:
     """Whether it rests on that day."""
     paused = False
     for change in sorted(changes, key=_counts_from):
-        if change.from_on <= day and change.kind in (ChangeKind.PAUSE, ChangeKind.RESUME):
-            paused = change.kind == ChangeKind.PAUSE and covers(change, day)
+        if change.kind in (ChangeKind.PAUSE, ChangeKind.RESUME) and covers(change, day):
+            paused = change.kind == ChangeKind.PAUSE
     return paused
 
 
