@@ -46,7 +46,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 
 class Version(NamedTuple):
-    """A component's price from a day on, known since a day: what followers pay for periods that begin on it or later."""
+    """A component's price from a day on, known since a day of the account: what followers pay for periods that begin on it
+    or later.
+    """
 
     valid_from: date
     known_on: date

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account
@@ -44,13 +45,15 @@ class Book(NamedTuple):
 def read(accounts: Sequence[Account]) -> dict[UUID, Book]:
     """The books of accounts; one with nothing in it is missing. At most four statements, however many accounts."""
     anchors = {account.id: account.anchor_on for account in accounts}
+    zones = {account.id: account.timezone for account in accounts}
     asked = {"accounts": list(anchors)}
     rows = _rows("plans", asked)
     changes = _changes(_rows("changes", asked))
-    versions = _versions({row[-1] for row in rows if row[-1]})
+    versions = _versions({(row[-1], zones[row[0]]) for row in rows if row[-1]})
     plans: dict[UUID, list[Plan]] = defaultdict(list)
     for row in rows:
-        plans[row[0]].append(_plan(row, anchors[row[0]], versions.get(row[-1], ()), changes.get(row[1], ())))
+        followed = versions.get((row[-1], zones[row[0]]), ())
+        plans[row[0]].append(_plan(row, anchors[row[0]], followed, changes.get(row[1], ())))
     minimums: dict[UUID, list[Minimum]] = defaultdict(list)
     for account_id, *facts in _rows("commitments", asked):
         minimums[account_id].append(Minimum(*facts))
@@ -112,9 +115,18 @@ def _price(model: str, amount: Decimal, scheme: str) -> Price:
     return prices.of(model, amount, json.loads(scheme))
 
 
-def _versions(codes: set[str]) -> dict[str, list[Version]]:
-    found: dict[str, list[Version]] = defaultdict(list)
-    if codes:
-        for code, valid_from, known_on, model, amount, scheme in _rows("versions", {"codes": sorted(codes)}):
-            found[code].append(Version(valid_from, known_on, _price(model, amount, scheme)))
+def _versions(followed: set[tuple[str, str]]) -> dict[tuple[str, str], list[Version]]:
+    """The prices of these components as they are known in these time zones: a new price belongs to no account, so what day
+    it is recorded on is a question of where its buyer is.
+    """
+    found: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    if not followed:
+        return found
+    zones: dict[str, list[str]] = defaultdict(list)
+    for code, zone in followed:
+        zones[code].append(zone)
+    for code, valid_from, recorded_at, model, amount, scheme in _rows("versions", {"codes": sorted(zones)}):
+        for zone in zones[code]:
+            known_on = recorded_at.astimezone(ZoneInfo(zone)).date()
+            found[code, zone].append(Version(valid_from, known_on, _price(model, amount, scheme)))
     return found

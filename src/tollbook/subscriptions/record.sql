@@ -25,8 +25,8 @@ WHERE h.account_id = ANY (%(accounts)b)
 ORDER BY h.account_id, h.recorded_at, h.id
 
 -- name: versions
--- Prices of components that are followed, oldest first.
-SELECT component_code, valid_from, (recorded_at AT TIME ZONE 'UTC')::date, model, price, scheme::text
+-- Prices of components that are followed, oldest first; which day they were recorded on is for each account to say.
+SELECT component_code, valid_from, recorded_at, model, price, scheme::text
 FROM component_price
 WHERE component_code = ANY (%(codes)b)
 ORDER BY valid_from, recorded_at, id
