@@ -28,7 +28,11 @@ def test_half_a_cent_is_rounded_away_from_zero(value: str, rounded: str) -> None
     assert to_minor(Decimal(value), "USD") == Decimal(rounded)
 
 
-@pytest.mark.parametrize(("currency", "unit"), [("USD", "0.01"), ("JPY", "1"), ("KWD", "0.001")])
+@pytest.mark.parametrize(
+    ("currency", "unit"),
+    [("USD", "0.01"), ("JPY", "1"), ("KWD", "0.001"), ("XOF", "1"), ("UGX", "1"), ("IQD", "0.001"), ("UYW", "0.0001"),
+     ("MGA", "0.01")],
+)  # fmt: skip
 def test_each_currency_has_its_minor_unit(currency: str, unit: str) -> None:
     assert minor_unit(currency) == Decimal(unit)
 

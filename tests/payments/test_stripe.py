@@ -478,14 +478,18 @@ def test_a_secret_may_come_from_a_file_and_change_there(
 
 @pytest.mark.parametrize(
     ("amount", "currency", "counted"),
-    [("12.50", "USD", 1250), ("1250", "JPY", 1250), ("1.230", "KWD", 1230), ("100", "ISK", 10000), ("0.01", "EUR", 1)],
+    [("12.50", "USD", 1250), ("1250", "JPY", 1250), ("1.230", "KWD", 1230), ("100", "ISK", 10000), ("0.01", "EUR", 1),
+     ("700", "UGX", 70000), ("700", "XOF", 700), ("700", "MGA", 700), ("0.010", "TND", 10)],
 )
 def test_amounts_are_counted_as_stripe_counts_them(amount: str, currency: str, counted: int) -> None:
     assert to_units(Decimal(amount), currency) == counted
     assert from_units(counted, currency) == Decimal(amount)
 
 
-@pytest.mark.parametrize("written", ["0 USD", "-1 USD", "0.001 USD", "1.5 JPY", "1.231 KWD", "0.5 ISK"])
+@pytest.mark.parametrize(
+    "written",
+    ["0 USD", "-1 USD", "0.001 USD", "1.5 JPY", "1.231 KWD", "0.5 ISK", "0.5 UGX", "1.5 MGA", "1.000 IQD", "1.00 CLF"],
+)
 def test_an_amount_that_stripe_cant_count_is_refused(written: str) -> None:
     amount, currency = written.split()
     with pytest.raises(NotChargeable):

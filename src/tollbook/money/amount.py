@@ -19,8 +19,13 @@ _ROOM = Context(prec=60)
 # Commas only between thousands: a decimal comma would otherwise turn 12,50 into 1250.
 _WRITTEN = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?|[+-]?\.\d+", re.ASCII)
 
-MINOR_PLACES = {"JPY": 0, "KRW": 0, "CLP": 0, "VND": 0, "ISK": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
-"""Decimal places of ISO 4217 minor units that differ from two."""
+_PLACES = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+MINOR_PLACES = {currency: places for places, currencies in _PLACES.items() for currency in currencies.split()}
+"""Decimal places of ISO 4217 minor units that differ from two, all of them."""
 
 
 def to_micro(value: Decimal) -> Decimal:

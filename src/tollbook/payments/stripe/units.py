@@ -8,6 +8,7 @@ from tollbook.money.amount import minor_unit
 _HUNDREDTHS = {"ISK", "UGX"}
 _WHOLE = {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
 _THOUSANDTHS = {"BHD", "JOD", "KWD", "OMR", "TND"}
+_HUNDREDTH = Decimal("0.01")
 
 
 class NotChargeable(ValueError):
@@ -21,7 +22,10 @@ def places(currency: str) -> int:
 
 def to_units(amount: Decimal, currency: str) -> int:
     """`amount` as Stripe counts it. Raises NotChargeable for what it can't take exactly: finer than the currency can be
-    paid, or not a multiple of ten thousandths where there are thousandths."""
+    paid, or not a multiple of ten thousandths where there are thousandths; and for a currency without hundredths of which
+    Stripe doesn't say how it counts it, because it takes none of these."""
+    if minor_unit(currency) != _HUNDREDTH and currency not in _WHOLE | _THOUSANDTHS | _HUNDREDTHS:
+        raise NotChargeable(f"{currency} can't be charged to a card")
     counted = amount.scaleb(places(currency))
     step = 10 if currency in _THOUSANDTHS else 100 if currency in _HUNDREDTHS else 1
     if amount <= 0 or counted % step != 0:
