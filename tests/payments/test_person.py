@@ -18,6 +18,7 @@ from tollbook.payments.captured import settle
 from tollbook.payments.gateway import (
     ActionRequired,
     ChargeAnswer,
+    Charged,
     ChargeRequest,
     Declined,
     HostedPage,
@@ -325,6 +326,49 @@ def test_a_worker_that_died_delays_no_more_than_the_lease_however_often(till: Ti
     till.later(seconds=31)
     collect.run_due()
     assert now(till, asked).state == "succeeded"
+
+
+class Lost(Simulated):
+    """Does not find any more what it has told of, by key or by name."""
+
+    sent: ClassVar[list[str]] = []
+
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        self.sent.append(request.idempotency_key)
+        return super().charge(request)
+
+    def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
+        return None
+
+    def charged(self, reference: str) -> Charged:
+        raise LookupError(reference)
+
+
+class Unsearchable(Simulated):
+    """Finds charges by their names only."""
+
+    def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
+        return None
+
+
+def test_what_the_gateway_has_told_of_is_asked_for_by_name_and_ended_there(till: Till) -> None:
+    asked = waiting(till)
+    with gateway_is("tests.payments.test_person.Unsearchable"):
+        assert collect.give_up(till.account, asked.id, OWNER) == "withdrawn"
+    assert SimulatedCharge.objects.get().decline_code == "canceled"
+
+
+def test_a_wrong_sum_that_is_not_found_any_more_stays_a_question(till: Till) -> None:
+    Lost.sent.clear()
+    with gateway_is("Overcharging"):
+        asked = till.pay(till.invoice(), till.card())
+    with gateway_is("tests.payments.test_person.Lost"):
+        for hours in (2, 30):
+            till.later(hours=hours)
+            collect.run_due()
+            [waits] = person.waiting()
+            assert "$5.00 was charged instead of $100.00" in waits.question
+    assert (now(till, asked).state, Lost.sent) == ("unknown", [])
 
 
 def test_what_was_sent_again_a_moment_ago_is_not_taken_for_never_received(till: Till) -> None:

@@ -17,7 +17,7 @@ from tests.payments.at_stripe import BACK, at_stripe, save_card
 from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
 from tollbook.errors import Conflict
 from tollbook.payments import gateway
-from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Succeeded, Unknown
+from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Charged, ChargeRequest, Succeeded, Unknown
 from tollbook.payments.simulated import Simulated
 from tollbook.payments.stripe.adapter import Stripe
 from tollbook.refills import decide, health, person, run, send
@@ -46,6 +46,29 @@ class ConfirmedMeanwhile(Stripe):
     def cancel(self, account_id: UUID, reference: str) -> ChargeAnswer:
         type(self).confirm_now()
         return super().cancel(account_id, reference)
+
+
+class Lost(Simulated):
+    """Does not find any more what it has told of, by key or by name; whether it ever took it, nobody can say."""
+
+    sent: ClassVar[list[str]] = []
+
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        self.sent.append(request.idempotency_key)
+        return super().charge(request)
+
+    def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
+        return None
+
+    def charged(self, reference: str) -> Charged:
+        raise LookupError(reference)
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway whose search is away: what was made hours ago is found by its name only."""
+    with running(tmp_path, search_lag_seconds=10**6, ahead_seconds=-4 * 3600) as fake, at_stripe(fake):
+        yield fake
 
 
 def waiting(shop: Shop, token: str = "sim_3184") -> Refill:
@@ -142,6 +165,63 @@ def test_what_a_person_says_was_not_charged_is_ended_at_the_gateway_first(shop: 
     Refill.objects.filter(account_id=shop.id).update(needs_person_at=datetime.now(UTC))
     assert person.resolve(shop.account, refill.id, "not_charged", "", "Not there", SUPPORT) == "withdrawn"
     assert [charge.decline_code for charge in shop.charges()] == ["canceled"]
+
+
+def test_what_the_search_does_not_find_is_ended_by_its_name(forgetful: Gateway, shop: Shop) -> None:
+    refill, reference = waiting_at(forgetful, shop)
+    person.give_up(shop.account, refill.id, OWNER)
+    shop.later(hours=2)
+    shop.run()
+    assert shop.states() == {"withdrawn": 1}
+    forgetful.control(f"authenticate/{reference}", {"agreed": True})
+    assert gateway.charged("stripe", reference).state == "declined", "it was cancelled there before it ended here"
+    assert [one for one in forgetful.moved() if one.what == "charge"] == []
+
+
+def test_what_the_search_does_not_find_and_its_holder_confirmed_is_credited(forgetful: Gateway, shop: Shop) -> None:
+    _, reference = waiting_at(forgetful, shop)
+    forgetful.control(f"authenticate/{reference}", {"agreed": True})
+    shop.later(hours=23, minutes=30)
+    shop.run()
+    assert (shop.states(), shop.balance()) == ({"succeeded": 1}, Decimal(100))
+
+
+def test_a_person_ends_by_its_name_what_the_search_does_not_find(forgetful: Gateway, shop: Shop) -> None:
+    refill, reference = waiting_at(forgetful, shop)
+    Refill.objects.filter(account_id=shop.id).update(needs_person_at=datetime.now(UTC))
+    assert person.resolve(shop.account, refill.id, "not_charged", "", "Not there", SUPPORT) == "withdrawn"
+    assert gateway.charged("stripe", reference).state == "declined"
+
+
+@pytest.mark.parametrize("hours", [2, 23.5, 25])
+def test_what_the_gateway_has_told_of_was_received_and_is_neither_ended_nor_sent_again(shop: Shop, hours: float) -> None:
+    refill = waiting(shop)
+    if hours == 2:
+        person.give_up(shop.account, refill.id, OWNER)
+    Lost.sent.clear()
+    with gateway_is(f"{__name__}.Lost"):
+        shop.later(hours=hours)
+        shop.run()
+        assert (shop.states(), Lost.sent) == ({"action_required": 1}, [])
+        shop.later(hours=2)
+        shop.run()
+        assert (shop.states(), Lost.sent) == ({"action_required": 1}, [])
+        [asked] = person.waiting()
+        assert "Cancel it there" in asked.question
+
+
+def test_a_wrong_sum_that_is_not_found_any_more_stays_a_question(shop: Shop) -> None:
+    shop.ready("50.00")
+    Lost.sent.clear()
+    with gateway_is("Overcharging"):
+        shop.run()
+    with gateway_is(f"{__name__}.Lost"):
+        for hours in (2, 30):
+            shop.later(hours=hours)
+            shop.run()
+            [asked] = person.waiting()
+            assert "$5.00 was charged instead of $500.00" in asked.question
+    assert (shop.states(), Lost.sent) == ({"unknown": 1}, [])
 
 
 def test_a_success_is_credited_while_the_end_is_awaited(shop: Shop) -> None:

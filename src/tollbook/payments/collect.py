@@ -22,6 +22,7 @@ from tollbook.payments import method as methods
 from tollbook.payments.asking import CONFIRM_WITHIN, LEASE, SHORT_WAIT, pause_after
 from tollbook.payments.captured import GIVEN_UP, settle
 from tollbook.payments.dunning import Due
+from tollbook.payments.found import became
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Unknown
 from tollbook.payments.intent import Charge, Wish
 from tollbook.payments.tables import IntentState, PaymentIntent
@@ -35,7 +36,6 @@ LIMIT = 200
 STALE_PAGE = timedelta(minutes=5)
 """A payment page that was asked for and not opened within this time never will be."""
 
-LOST = Unknown("The gateway has no record any more of a charge that waited for its payer.")
 SENT = (IntentState.CHARGING, IntentState.UNKNOWN, IntentState.ACTION_REQUIRED)
 _Item = TypeVar("_Item")
 
@@ -196,8 +196,6 @@ def _resolve(found: PaymentIntent) -> bool:
     answer = _asked(found)
     if answer is not None:
         return settle(found.account_id, found.id, found.attempt, _ended(found, answer)) != found.state
-    if found.state == IntentState.ACTION_REQUIRED:
-        return settle(found.account_id, found.id, found.attempt, LOST) != found.state
     intent.postpone(found, pause_after(found.asks))
     if found.on_page or datetime.now(UTC) - found.charging_at > intent.resend_within(found.gateway):
         return _never_received(found)
@@ -217,8 +215,6 @@ def end(found: PaymentIntent) -> ChargeAnswer | None:
     then, None if the gateway never received it. One that waits stays one that waits until the gateway has said more. Not
     inside a transaction; settles nothing."""
     answer = _asked(found)
-    if answer is None and found.state == IntentState.ACTION_REQUIRED:
-        return LOST
     if not isinstance(answer, ActionRequired):
         return answer
     reference = found.page_reference if found.on_page else answer.reference or found.charge_reference
@@ -244,7 +240,8 @@ def _asked(found: PaymentIntent) -> ChargeAnswer | None:
     """What became of the charge; None only if the gateway never received it, for sure."""
     if found.on_page and found.page_reference:
         return gateway.paid_on(found.gateway, found.account_id, found.page_reference)
-    return gateway.look_up(found.gateway, found.account_id, intent.key_of(found))
+    reference, was_told = found.charge_reference, intent.was_told(found)
+    return became(found.gateway, found.account_id, intent.key_of(found), reference, was_told=was_told)
 
 
 def _close_stale(found: PaymentIntent) -> bool:

@@ -191,6 +191,11 @@ def postpone(intent: PaymentIntent, pause: timedelta) -> None:
         cursor.execute(SQL["postpone"], {"account_id": intent.account_id, "id": intent.id, "pause": pause})
 
 
+def was_told(intent: PaymentIntent) -> bool:
+    """Whether the gateway has spoken of the attempt's charge, so that it did receive it."""
+    return bool(intent.charge_reference) or intent.state == IntentState.ACTION_REQUIRED
+
+
 def never_arrived(intent: PaymentIntent) -> bool:
     """Whether a gateway's "no such charge" is final by now: even what was sent last would have arrived."""
     return intent.sent_at is None or datetime.now(UTC) - intent.sent_at > MARGIN
@@ -280,7 +285,7 @@ def _begin(account_id: UUID, intent_id: UUID, again: bool) -> Charge | None:
     lock_settlements(account_id)
     intent = find(account_id, intent_id)
     states = (IntentState.CHARGING, IntentState.UNKNOWN) if again else (IntentState.DECIDED,)
-    if intent.state not in states:
+    if intent.state not in states or was_told(intent):
         return None
     card = card_of(intent)
     problem = _problem(intent, card, again)

@@ -8,10 +8,10 @@ SET charging_at = CASE state WHEN 'decided' THEN clock_timestamp() ELSE charging
 WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s) AND given_up_at IS NULL
 
 -- name: withdraw
--- The end of an intent that was never charged.
+-- The end of an intent that was never charged, nor told of by its gateway.
 UPDATE payment_intent SET state = 'withdrawn', outcome = %(outcome)s, finished_at = clock_timestamp(), next_ask_at = NULL,
                           needs_person_at = NULL, question = ''
-WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s)
+WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s) AND charge_reference = ''
 
 -- name: postpone
 -- When an open payment is to be asked about next.

@@ -18,7 +18,7 @@ from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Su
 from tollbook.payments.seen import Meant
 from tollbook.postgres import wake
 from tollbook.postgres.retry import in_transaction
-from tollbook.refills.send import PURPOSE, attempt_of
+from tollbook.refills.send import PURPOSE, attempt_of, became
 from tollbook.refills.settle import settle
 from tollbook.refills.tables import OPEN_STATES, AttemptState, Refill, RefillAttempt, RefillState
 
@@ -132,7 +132,7 @@ def _refuse_against_the_gateway(refill: Refill, verdict: str) -> None:
 def _ended(attempt: RefillAttempt) -> ChargeAnswer | None:
     """What became of the charge, ended at the gateway first if it still waits for its holder. One that waits stays one that
     waits until the gateway has said more."""
-    answer = gateway.look_up(attempt.gateway, attempt.account_id, attempt.idempotency_key)
+    answer = became(attempt)
     if not isinstance(answer, ActionRequired):
         return answer
     ended = gateway.cancel(attempt.gateway, attempt.account_id, answer.reference or attempt.reference)

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import OperationalError, connections
 
 from tollbook.payments import gateway
+from tollbook.payments.found import LOST
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Unknown
 from tollbook.refills import decide, health, send, stops
 from tollbook.refills.due import DueWallet, Unfinished, due_wallets, unfinished
@@ -31,7 +32,7 @@ def step(account_id: UUID, refill_id: UUID) -> bool:
 
     decided: checked again, marked charging, charged, settled; and once more with the backup card, if that is what the
     answer says. Sent already (this process or another died, or the gateway gave no answer): the gateway is asked what
-    became of it; only a charge it has no record of is sent again, under the same key. What waits for its card's holder for
+    became of it; only a charge it never told of and has no record of is sent again, under the same key. What waits for its card's holder for
     too long, or was given up, ends when the gateway has cancelled it, and not before.
     """
     refill = Refill.objects.get(account_id=account_id, id=refill_id)
@@ -125,7 +126,7 @@ def _resolve(refill: Refill) -> bool:
     if claimed is None:
         return False
     attempt = send.attempt_of(claimed)
-    answer = gateway.look_up(attempt.gateway, claimed.account_id, attempt.idempotency_key)
+    answer = send.became(attempt)
     if isinstance(answer, ActionRequired) and is_over(claimed):
         answer = gateway.cancel(attempt.gateway, claimed.account_id, answer.reference or attempt.reference)
     _heard(attempt.gateway, answer)
@@ -135,4 +136,4 @@ def _resolve(refill: Refill) -> bool:
 
 
 def _heard(name: str, answer: ChargeAnswer | None) -> None:
-    health.heard(name, answered=not isinstance(answer, Unknown))
+    health.heard(name, answered=not isinstance(answer, Unknown) or answer is LOST)

@@ -15,8 +15,8 @@ from django.db import connection
 
 from tollbook.accounts.account import by_id
 from tollbook.accounts.tables import Account
-from tollbook.payments import attempts, gateway
-from tollbook.payments.gateway import ChargeRequest
+from tollbook.payments import attempts, found, gateway
+from tollbook.payments.gateway import ChargeAnswer, ChargeRequest
 from tollbook.payments.method import default_of, tokens_of
 from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
@@ -43,6 +43,7 @@ KEY_MARGIN = timedelta(hours=1)
 """A key is not sent again in the last hour in which the gateway says that it remembers it."""
 
 SENT = (RefillState.CHARGING, RefillState.UNKNOWN, RefillState.ACTION_REQUIRED)
+UNANSWERED = (RefillState.CHARGING, RefillState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ def begin(account_id: UUID, refill_id: UUID) -> Charge | None:
 
 
 def begin_again(account_id: UUID, refill_id: UUID) -> Charge | None:
-    """The same for a charge the gateway has no record of: send it again under the same key, if it still holds and while
-    the gateway remembers keys for sure.
+    """The same for a charge the gateway has no record of and has never told of: send it again under the same key, if it
+    still holds and while the gateway remembers keys for sure.
 
     If it does not hold, it stays open while what was sent last could still arrive (`NEVER_ARRIVED_AFTER`), and is then
     withdrawn. A key that may be forgotten, counted from when it was sent first, is never sent again: the refill ends, and a
@@ -87,10 +88,21 @@ def claim(account_id: UUID, refill_id: UUID) -> Refill | None:
     return in_transaction(work)
 
 
+def became(attempt: RefillAttempt) -> ChargeAnswer | None:
+    """Ask the gateway what became of an attempt; None only if it never received it, for sure. Not inside a transaction."""
+    return found.became(
+        attempt.gateway,
+        attempt.account_id,
+        attempt.idempotency_key,
+        attempt.reference,
+        was_told=attempt.answered_at is not None,
+    )
+
+
 def attempt_of(refill: Refill, number: int | None = None) -> RefillAttempt:
     """One attempt of a refill that was sent; the newest without a number."""
-    found = RefillAttempt.objects.filter(account_id=refill.account_id, refill_id=refill.id)
-    return found.get(attempt=number) if number else found.latest("attempt")
+    mine = RefillAttempt.objects.filter(account_id=refill.account_id, refill_id=refill.id)
+    return mine.get(attempt=number) if number else mine.latest("attempt")
 
 
 def card_of(attempt: RefillAttempt) -> PaymentMethod:
@@ -122,9 +134,9 @@ def _begin(account_id: UUID, refill_id: UUID) -> Charge | None:
 
 def _begin_again(account_id: UUID, refill_id: UUID) -> Charge | None:
     account, refill, wallet = _locked(account_id, refill_id)
-    if refill.state not in SENT:
-        return None
     attempt = attempt_of(refill)
+    if refill.state not in UNANSWERED or attempt.answered_at is not None:
+        return None  # the gateway has told of it: it was received
     card = card_of(attempt)
     since_first, since_last = refill.asked_at - attempt.first_sent_at, refill.asked_at - attempt.sent_at
     _, problem = _checked(account, refill, wallet, card)
@@ -135,7 +147,7 @@ def _begin_again(account_id: UUID, refill_id: UUID) -> Charge | None:
     if problem is None:
         return _charging_again(refill, wallet, card, attempt)
     if since_last > NEVER_ARRIVED_AFTER:
-        _withdraw(refill, SENT, f"The gateway never received the charge. {problem.reason}")
+        _withdraw(refill, UNANSWERED, f"The gateway never received the charge. {problem.reason}")
     else:
         postpone(refill, pause_after(refill.asks, since_first))
     return None
@@ -200,7 +212,7 @@ def _charging(refill: Refill, wallet: Locked, card: PaymentMethod, facts: Facts)
 
 
 def _charging_again(refill: Refill, wallet: Locked, card: PaymentMethod, attempt: RefillAttempt) -> Charge | None:
-    if not _mark(refill, card, SENT):
+    if not _mark(refill, card, UNANSWERED):
         return None
     values = {"account_id": refill.account_id, "refill_id": refill.id, "attempt": attempt.attempt}
     with connection.cursor() as cursor:
