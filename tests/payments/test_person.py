@@ -5,6 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 
 from tests.payments.overlap import overlapping
 from tests.payments.till import Till
@@ -369,6 +370,44 @@ def test_a_wrong_sum_that_is_not_found_any_more_stays_a_question(till: Till) -> 
             [waits] = person.waiting()
             assert "$5.00 was charged instead of $100.00" in waits.question
     assert (now(till, asked).state, Lost.sent) == ("unknown", [])
+
+
+def test_a_question_about_money_outlives_what_is_told_later(till: Till) -> None:
+    """A wrong sum was taken: neither a decline under the same key nor the right sum in another charge gives that back."""
+    asked = till.pay(till.invoice(), till.card("sim_3184"))
+    settle(till.id, asked.id, 1, Succeeded("ch_wrong", Decimal(5), "USD"))
+    settle(till.id, asked.id, 1, Declined("card_declined", "The bank declined the card."))
+    assert now(till, asked).state == "unknown", "money was taken under this key"
+    settle(till.id, asked.id, 1, Succeeded("ch_right", Decimal(100), "USD"))
+    [waits] = person.waiting()
+    assert (waits.state, waits.question[:9]) == ("succeeded", "ch_wrong:")
+    till.later(hours=2)
+    assert collect.run_due() == 0
+
+
+def test_the_question_whether_it_was_charged_ends_when_that_is_known(till: Till) -> None:
+    with gateway_is("Silent"):
+        asked = lost(till)
+    settle(till.id, asked.id, 1, Declined("card_declined", "The bank declined the card."))
+    assert (now(till, asked).question, person.waiting()) == ("", [])
+
+
+def test_a_verdict_about_the_first_card_does_not_end_the_second(till: Till) -> None:
+    till.collects(0)
+    backup = till.card("sim_4444")
+    till.card()
+    methods.make_backup(till.id, backup.id, OWNER)
+    till.invoice()
+    with gateway_is("Silent"):
+        collect.run_due()
+        till.later(hours=2)
+        collect.run_due()
+    [asked] = person.waiting()
+    settle(till.id, asked.id, 1, Declined("insufficient_funds", "Too little.", curable_by_other_card=True))
+    intent.begin(till.id, asked.id)
+    with pytest.raises(Conflict, match="meanwhile"), transaction.atomic():
+        person._close(asked, "not_charged", "", "Not there.", SUPPORT)
+    assert (now(till, asked).state, now(till, asked).attempt) == ("charging", 2)
 
 
 def test_what_was_sent_again_a_moment_ago_is_not_taken_for_never_received(till: Till) -> None:

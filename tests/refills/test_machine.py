@@ -335,6 +335,39 @@ def test_a_wrong_sum_stays_the_question_when_the_time_is_over(shop: Shop) -> Non
         person.resolve(shop.account, asked.id, "charged", "ch_1", "Seen", SUPPORT)
 
 
+def test_a_question_about_money_outlives_what_is_told_later(shop: Shop) -> None:
+    """A wrong sum was taken: neither a decline under the same key nor the right sum in another charge gives that back."""
+    with_backup(shop, "sim_4242", "sim_4444")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, Succeeded("ch_wrong", Decimal(5), "USD"), 1)
+    assert settle(shop.id, refill_id, SOFT, 1) == "unknown", "money was taken under this key: no backup is charged"
+    assert settle(shop.id, refill_id, Succeeded("ch_right", Decimal(500), "USD"), 1) == "succeeded"
+    [waits] = person.waiting()
+    assert waits.question.startswith("ch_wrong: $5.00 was charged instead of $500.00.")
+    person.resolve(shop.account, refill_id, "given_back", "ch_wrong", "Given back there", SUPPORT)
+    settle(shop.id, refill_id, Succeeded("ch_wrong", Decimal(5), "USD"), 1)
+    assert person.waiting() == [], "answered once"
+
+
+def test_both_questions_of_a_refill_stay_until_they_are_answered(shop: Shop) -> None:
+    shop.ready("50.00")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    for reference in ("ch_a", "ch_b", "ch_a"):
+        settle(shop.id, refill_id, Succeeded(reference, Decimal(5), "USD"))
+    [asked] = person.waiting()
+    assert [line[:5] for line in asked.question.split("\n")] == ["ch_a:", "ch_b:"]
+    for reference in ("ch_a", "ch_b"):
+        with pytest.raises(Invalid, match="another sum"):
+            person.resolve(shop.account, refill_id, "charged", reference, "Seen", SUPPORT)
+    with override_settings(GATEWAYS={}):
+        person.resolve(shop.account, refill_id, "charged", "ch_right", "Seen", SUPPORT)
+    assert shop.states() == {"succeeded": 1}
+    [asked] = person.waiting()
+    assert asked.question.startswith("ch_a:"), "what was taken besides is not given back by that"
+
+
 def a_charge(shop: Shop, token: str, key: str) -> str:
     """Have the gateway charge under this key, past the refill machine; its name there."""
     request = ChargeRequest(shop.id, key, token, Decimal(500), "USD")

@@ -13,7 +13,7 @@ from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.settle import settle as apply
 from tollbook.invoicing.tables import OpenBalance
 from tollbook.money.written import money
-from tollbook.payments import attempts, credit
+from tollbook.payments import attempts, credit, questions
 from tollbook.payments import method as methods
 from tollbook.payments.asking import (
     CONFIRM_WITHIN,
@@ -25,6 +25,7 @@ from tollbook.payments.asking import (
 )
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
 from tollbook.payments.intent import card_of, find, key_of, postpone
+from tollbook.payments.questions import UNSAID
 from tollbook.payments.receive import receive
 from tollbook.payments.tables import OPEN_INTENTS, IntentState, Payment, PaymentIntent, PaymentMethod
 from tollbook.postgres import wake
@@ -38,6 +39,12 @@ GIVEN_UP = "given_up"
 GIVEN_BACK = "given_back"
 """The code of a payment whose money a person gave back at the gateway: it is never booked. What is told of it later is put
 before a person."""
+
+
+WRONG_SUM = "wrong_sum"
+"""The code of an open payment of which another sum was taken than it is of: only a person ends it, or the right sum."""
+
+ENDLESS = "Its time is over, and the gateway does not end it. Look at its dashboard and cancel it there."
 
 
 def settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswer) -> IntentState:
@@ -55,7 +62,10 @@ def _settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswe
     if isinstance(answer, Succeeded):
         _succeeded(intent, answer)
     elif intent.state in OPEN_INTENTS and intent.attempt == attempt:
-        _not_paid(intent, answer)
+        if intent.code == WRONG_SUM:
+            postpone(intent, USUAL_PAUSE)
+        else:
+            _not_paid(intent, answer)
     return IntentState(intent.state)
 
 
@@ -83,8 +93,8 @@ def _pay(intent: PaymentIntent, answer: Succeeded) -> None:
         intent.account_id, intent.gateway, answer.reference, answer.amount, answer.currency, label, intent.requested_by
     )
     pay_with(payment, intent.invoice_id)
-    ended = _end(IntentState.SUCCEEDED, "") | {"code": "", "charge_reference": answer.reference, "payment_id": payment.id}
-    _write(intent, **ended)
+    ended = _end(intent, IntentState.SUCCEEDED, "", f"{answer.reference}: ")
+    _write(intent, **ended, code="", charge_reference=answer.reference, payment_id=payment.id)
     if before not in OPEN_INTENTS:
         _came_late(intent, payment, before, outcome)
 
@@ -148,7 +158,7 @@ def _stay_unknown(intent: PaymentIntent, answer: Unknown) -> None:
         _stay_open(intent, IntentState.UNKNOWN, answer.message)
     age = datetime.now(UTC) - (intent.charging_at or intent.decided_at)
     if intent.state == IntentState.UNKNOWN and age >= PERSON_AFTER and intent.needs_person_at is None:
-        _ask_person(intent, "The gateway does not say whether this was charged. Look at its dashboard.")
+        _ask_person(intent, UNSAID)
     _ask_if_endless(intent)
     postpone(intent, pause_after(intent.asks))
 
@@ -159,7 +169,7 @@ def _ask_if_endless(intent: PaymentIntent) -> None:
     if intent.state != IntentState.ACTION_REQUIRED or not over or intent.needs_person_at is not None:
         return
     if datetime.now(UTC) - min(over) >= PERSON_AFTER:
-        _ask_person(intent, "Its time is over, and the gateway does not end it. Look at its dashboard and cancel it there.")
+        _ask_person(intent, ENDLESS)
 
 
 def _refused(intent: PaymentIntent, answer: Declined) -> None:
@@ -167,7 +177,7 @@ def _refused(intent: PaymentIntent, answer: Declined) -> None:
     attempts.excused(intent.account_id, key_of(intent))
     log.error("payment %s: the gateway refused the request: %s (%s)", intent.id, answer.message, answer.code)
     outcome = "It could not be sent to the payment provider. Nothing was charged; Support has been told."
-    _write(intent, **_end(IntentState.WITHDRAWN, outcome), code=answer.code[:60])
+    _write(intent, **_end(intent, IntentState.WITHDRAWN, outcome), code=answer.code[:60])
     _ask_person(intent, f"The gateway refuses the request itself, so see to the settings: {answer.message}")
 
 
@@ -177,31 +187,31 @@ def _declined(intent: PaymentIntent, answer: Declined) -> None:
     backup = _backup(intent, answer)
     if backup is not None:
         again = {"attempt": 2, "method_id": backup.id, "gateway": backup.gateway, "confirm_by": None, "page_url": ""}
-        # What was asked about the first attempt is answered: it declined.
-        again |= {"charge_reference": "", "next_ask_at": None, "needs_person_at": None, "question": ""}
+        again |= {"charge_reference": "", "next_ask_at": None} | _answered(intent)
         _write(intent, state=IntentState.DECIDED, **again, **values)
         return
     # What its payer gave up is no failure; by itself it is tried again when the schedule says so, and no sooner.
     state = IntentState.WITHDRAWN if answer.code == GIVEN_UP and not intent.automatic else IntentState.DECLINED
-    _write(intent, **_end(state, answer.message), **{name: values[name] for name in ("code", "is_hard")})
+    _write(intent, **_end(intent, state, answer.message), **{name: values[name] for name in ("code", "is_hard")})
 
 
-def _end(state: IntentState, outcome: str) -> dict[str, object]:
-    """What every end of a payment writes: nobody is asked any more."""
-    return {
-        "state": state,
-        "outcome": outcome[:200],
-        "finished_at": datetime.now(UTC),
-        "next_ask_at": None,
-        "needs_person_at": None,
-        "question": "",
-    }
+def _end(intent: PaymentIntent, state: IntentState, outcome: str, *answered: str) -> dict[str, object]:
+    """What every end of a payment writes; nobody is asked any more what it answers."""
+    ended = {"state": state, "outcome": outcome[:200], "finished_at": datetime.now(UTC), "next_ask_at": None}
+    return ended | _answered(intent, *answered)
+
+
+def _answered(intent: PaymentIntent, *answered: str) -> dict[str, object]:
+    """What is asked still once it is known what became of the charge: what is about money that was taken."""
+    left = questions.without(intent.question, [UNSAID, ENDLESS, *answered]) if intent.needs_person_at else ""
+    return {"question": left, "needs_person_at": intent.needs_person_at if left else None}
 
 
 def _ask_person(intent: PaymentIntent, question: str) -> None:
-    """Put it before a person at the desk, once for each question."""
-    if intent.question != question[:300]:
-        _write(intent, needs_person_at=datetime.now(UTC), question=question[:300])
+    """Put it before a person at the desk, once for each question, beside what is asked already."""
+    asked = questions.with_another(intent.question, question, is_open=intent.needs_person_at is not None)
+    if asked is not None:
+        _write(intent, needs_person_at=datetime.now(UTC), question=asked)
 
 
 def _backup(intent: PaymentIntent, answer: Declined) -> PaymentMethod | None:
@@ -228,7 +238,8 @@ def _alarm(intent: PaymentIntent, answer: Succeeded) -> None:
     if intent.state in OPEN_INTENTS:
         outcome = f"The gateway says it charged {said} instead of {meant}. Nothing was booked; Support has to look."
         if intent.outcome != outcome:
-            _write(intent, state=IntentState.UNKNOWN, outcome=outcome, charge_reference=answer.reference)
+            told = {"charge_reference": answer.reference, "code": WRONG_SUM}
+            _write(intent, state=IntentState.UNKNOWN, outcome=outcome, **told)
         postpone(intent, USUAL_PAUSE)
     _ask_person(intent, f"{answer.reference}: {said} was charged instead of {meant}. Nothing was booked.")
 

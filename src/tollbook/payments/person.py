@@ -12,7 +12,7 @@ from tollbook.accounts.audit import SYSTEM, Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Forbidden, Invalid
 from tollbook.invoicing.settle import lock_settlements
-from tollbook.payments import collect, intent, seen
+from tollbook.payments import collect, intent, questions, seen
 from tollbook.payments.captured import settle
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded
 from tollbook.payments.seen import Meant
@@ -53,23 +53,29 @@ def check(asked: PaymentIntent, verdict: str, reference: str, reason: str) -> No
         return
     if not 1 <= len(reference.strip()) <= LONGEST_REFERENCE:
         raise Invalid("Write the charge's name from the dashboard, up to 120 characters.", field="reference")
-    if asked.question.startswith(f"{reference.strip()}: "):
+    if questions.is_about(asked.question, reference.strip()):
         raise Invalid("The gateway itself says that this charge took another sum: give it back there.", field="reference")
 
 
-def resolve(account: Account, id: UUID, verdict: str, reference: str, reason: str, actor: Actor) -> IntentState:
+def resolve(
+    account: Account, id: UUID, verdict: str, reference: str, reason: str, actor: Actor, shown: str | None = None
+) -> IntentState:
     """Settle a waiting payment by what a person saw; answers its state. Audited.
+
+    `shown` is the mark (`questions.mark`) of what the page asked that is answered; None: whatever is asked now.
 
     charged: received as if the gateway had said so under `reference`, once, unless it says otherwise. not_charged: ended at
     the gateway first, where it still waits for its payer; a charge that is told of later all the same is booked, and put
     before a person again. given_back: the same, but what is told of that charge later is never booked. dealt_with: only the
     question is answered. Own transactions; must not be called inside one. Raises NotFound, Forbidden for the system,
-    Conflict when the gateway says otherwise, and what `check` raises.
+    Conflict when the gateway says otherwise or something else was asked meanwhile, and what `check` raises.
     """
     if actor.kind == SYSTEM.kind:
         raise Forbidden("A person looks at the gateway's dashboard, never the system.")
     asked, reference = intent.find(account.id, id), reference.strip()
     check(asked, verdict, reference, reason)
+    if shown is not None:
+        questions.refuse_unseen(asked.question, shown)
     if verdict == "charged":
         meant = Meant(asked.gateway, account.id, intent.PURPOSE, id, asked.amount, asked.currency)
         charged, attempt = seen.charged(meant, reference)
@@ -95,14 +101,22 @@ def _close(asked: PaymentIntent, verdict: str, reference: str, reason: str, acto
     """Nothing waits any more; what is still open was not charged. The question stays, so that it is not asked again."""
     lock_settlements(asked.account_id)
     mine = PaymentIntent.objects.filter(account_id=asked.account_id, id=asked.id)
+    if verdict != "charged" and _about(mine.get()) != _about(asked):
+        raise Conflict("Something was told of this payment meanwhile. Look again.")
     if verdict in ("not_charged", "given_back"):
         said = "not charged" if verdict == "not_charged" else "given back"
         ended = {"state": IntentState.WITHDRAWN, "outcome": f"{actor.name} looked: {said}."[:200], "code": verdict}
         mine.filter(state__in=OPEN_INTENTS).update(**ended, finished_at=datetime.now(UTC), next_ask_at=None)
-    mine.filter(question=asked.question).update(needs_person_at=None)
+    if verdict != "charged":  # settling it has ended what that answers
+        mine.update(needs_person_at=None)
     state = IntentState(mine.get().state)
     before = {"state": str(asked.state), "question": asked.question}
     after = {"verdict": verdict, "reference": reference, "state": str(state)}
     note(asked.account_id, actor, "payment.resolve", f"payment/{asked.id}", before=before, after=after, reason=reason)
     wake.tell(asked.account_id)
     return state
+
+
+def _about(asked: PaymentIntent) -> tuple[object, ...]:
+    """What a person's answer is about."""
+    return asked.state, asked.attempt, asked.question, asked.needs_person_at

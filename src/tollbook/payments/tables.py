@@ -228,7 +228,7 @@ class PaymentIntent(models.Model):
     given_up_at = models.DateTimeField(null=True)
     given_up_by = models.CharField(max_length=254, blank=True, db_default="")
     needs_person_at = models.DateTimeField(null=True)
-    question = models.CharField(max_length=300, blank=True, db_default="")
+    question = models.TextField(blank=True, db_default="")
 
     class Meta:
         db_table = "payment_intent"

@@ -13,7 +13,7 @@ from django.db import transaction
 from tollbook.accounts.audit import SYSTEM, Actor, note
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Forbidden, Invalid, NotFound
-from tollbook.payments import gateway, seen
+from tollbook.payments import gateway, questions, seen
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
 from tollbook.payments.seen import Meant
 from tollbook.postgres import wake
@@ -50,8 +50,12 @@ def check(refill: Refill, verdict: str, reference: str, reason: str) -> None:
         raise Invalid("This refill was charged and credited; only a second charge can be given back.", field="verdict")
 
 
-def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, reason: str, actor: Actor) -> RefillState:
+def resolve(
+    account: Account, refill_id: UUID, verdict: str, reference: str, reason: str, actor: Actor, shown: str | None = None
+) -> RefillState:
     """Settle a waiting refill by what a person saw; answers its state. Own transactions; audited.
+
+    `shown` is the mark (`questions.mark`) of what the page asked that is answered; None: whatever is asked now.
 
     charged: credited as if the gateway had said so under `reference`, once, unless it says otherwise. not_charged: nothing
     is credited and the refill ends, at the gateway first, where it still waits for its holder; a charge that is told of
@@ -64,6 +68,8 @@ def resolve(account: Account, refill_id: UUID, verdict: str, reference: str, rea
     refill = find(account.id, refill_id)
     reference = reference.strip()
     check(refill, verdict, reference, reason)
+    if shown is not None:
+        questions.refuse_unseen(refill.question, shown)
     if verdict == "charged":
         _settle_charged(refill, reference)
     elif refill.state in OPEN_STATES:
@@ -102,8 +108,7 @@ def _check_charged(refill: Refill, reference: str) -> None:
         raise Invalid("Write the charge's name from the dashboard, up to 120 characters.", field="reference")
     if attempt_of(refill).state == AttemptState.GIVEN_BACK:
         raise Invalid("Somebody said that this money was given back; credit is added by hand now.", field="verdict")
-    alarmed = refill.question.startswith(f"{reference}: ")
-    if alarmed:
+    if questions.is_about(refill.question, reference):
         raise Invalid(
             "The gateway itself says that this charge took another sum: give it back there.", field="reference"
         )
@@ -158,10 +163,10 @@ def _about(refill: Refill) -> tuple[object, ...]:
 
 
 def _end(refill: Refill, verdict: str, reference: str, actor: Actor) -> RefillState:
-    """Nothing waits any more, but what was asked meanwhile; what is still open was not charged."""
+    """Nothing waits any more, and what is still open was not charged. Settling a charge has ended what that answers."""
     mine = Refill.objects.filter(account_id=refill.account_id, id=refill.id)
-    mine.filter(question=refill.question).update(needs_person_at=None)
     if verdict != "charged":
+        mine.update(needs_person_at=None)
         outcome = f"{actor.name} looked: {'not charged' if verdict == 'not_charged' else 'given back'}."
         values = {"state": RefillState.WITHDRAWN, "outcome": outcome[:200], "finished_at": datetime.now(UTC)}
         if mine.filter(state__in=OPEN_STATES).update(**values, next_ask_at=None):

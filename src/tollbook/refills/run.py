@@ -32,8 +32,8 @@ def step(account_id: UUID, refill_id: UUID) -> bool:
 
     decided: checked again, marked charging, charged, settled; and once more with the backup card, if that is what the
     answer says. Sent already (this process or another died, or the gateway gave no answer): the gateway is asked what
-    became of it; only a charge it never told of and has no record of is sent again, under the same key. What waits for its card's holder for
-    too long, or was given up, ends when the gateway has cancelled it, and not before.
+    became of it; only a charge it never told of and has no record of is sent again, under the same key. What waits for its
+    card's holder for too long, or was given up, ends when the gateway has cancelled it, and not before.
     """
     refill = Refill.objects.get(account_id=account_id, id=refill_id)
     if refill.state in send.SENT:

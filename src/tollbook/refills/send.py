@@ -15,7 +15,7 @@ from django.db import connection
 
 from tollbook.accounts.account import by_id
 from tollbook.accounts.tables import Account
-from tollbook.payments import attempts, found, gateway
+from tollbook.payments import attempts, found, gateway, questions
 from tollbook.payments.gateway import ChargeAnswer, ChargeRequest
 from tollbook.payments.method import default_of, tokens_of
 from tollbook.payments.tables import PaymentMethod
@@ -41,6 +41,8 @@ NEVER_ARRIVED_AFTER = timedelta(hours=1)
 
 KEY_MARGIN = timedelta(hours=1)
 """A key is not sent again in the last hour in which the gateway says that it remembers it."""
+
+ENDLESS = "Nobody waits for this charge any more, and the gateway does not end it. Cancel it there."
 
 SENT = (RefillState.CHARGING, RefillState.UNKNOWN, RefillState.ACTION_REQUIRED)
 UNANSWERED = (RefillState.CHARGING, RefillState.UNKNOWN)
@@ -151,6 +153,12 @@ def _begin_again(account_id: UUID, refill_id: UUID) -> Charge | None:
     else:
         postpone(refill, pause_after(refill.asks, since_first))
     return None
+
+
+def questions_left(refill: Refill, *answered: str) -> dict[str, object]:
+    """What is asked still once it is known what became of the charge: what is about money that was taken."""
+    left = questions.without(refill.question, [questions.UNSAID, ENDLESS, *answered]) if refill.needs_person_at else ""
+    return {"question": left, "needs_person_at": refill.needs_person_at if left else None}
 
 
 def postpone(refill: Refill, pause: timedelta) -> None:
@@ -273,7 +281,7 @@ def _withdraw(refill: Refill, states: tuple[RefillState, ...], reason: str) -> N
 def _end(refill: Refill, name: str, states: tuple[RefillState, ...], outcome: str) -> None:
     values = {"account_id": refill.account_id, "id": refill.id, "outcome": outcome[:200], "states": list(states)}
     with connection.cursor() as cursor:
-        cursor.execute(SQL[name], values)
+        cursor.execute(SQL[name], values | questions_left(refill))
     wake.tell(refill.account_id)
 
 

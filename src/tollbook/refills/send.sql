@@ -19,13 +19,13 @@ WHERE account_id = %(account_id)s AND refill_id = %(refill_id)s AND attempt = %(
 -- name: withdraw
 -- The end of a refill that was never charged.
 UPDATE refill SET state = 'withdrawn', outcome = %(outcome)s, finished_at = clock_timestamp(), next_ask_at = NULL,
-                  needs_person_at = NULL, question = ''
+                  needs_person_at = %(needs_person_at)s, question = %(question)s
 WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s)
 
 -- name: decline
 -- The end of a refill whose first card was declined and whose second was not charged.
 UPDATE refill SET state = 'declined', outcome = %(outcome)s, finished_at = clock_timestamp(), next_ask_at = NULL,
-                  needs_person_at = NULL, question = ''
+                  needs_person_at = %(needs_person_at)s, question = %(question)s
 WHERE account_id = %(account_id)s AND id = %(id)s AND state = ANY(%(states)s)
 
 -- name: never_received

@@ -18,9 +18,10 @@ from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.settle import settle as apply
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.written import money
-from tollbook.payments import attempts
+from tollbook.payments import attempts, questions
 from tollbook.payments.gateway import CANCELED, ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
 from tollbook.payments.method import backup_of, label, printed, tokens_of
+from tollbook.payments.questions import UNSAID
 from tollbook.payments.receive import receive
 from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
@@ -28,7 +29,7 @@ from tollbook.postgres.retry import in_transaction
 from tollbook.rating.tables import CreditType
 from tollbook.refills import stops
 from tollbook.refills.due import CONFIRM_PAUSE, CONFIRM_WITHIN, LONG_PAUSE, PERSON_AFTER, pause_after
-from tollbook.refills.send import attempt_of, card_of, postpone
+from tollbook.refills.send import ENDLESS, attempt_of, card_of, postpone, questions_left
 from tollbook.refills.tables import OPEN_STATES, AttemptState, Refill, RefillAttempt, RefillState
 from tollbook.wallets.credit import fund
 from tollbook.wallets.tables import Wallet
@@ -70,7 +71,10 @@ def _settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, number: int
     if isinstance(answer, Succeeded):
         _succeeded(refill, attempt, wallet, answer)
     elif attempt.attempt == refill.attempt and refill.state in OPEN_STATES:
-        _not_succeeded(refill, attempt, answer)
+        if attempt.state == AttemptState.SUCCEEDED:
+            postpone(refill, LONG_PAUSE)  # a wrong sum was taken: only a person ends it, or the right sum
+        else:
+            _not_succeeded(refill, attempt, answer)
     return RefillState(refill.state)
 
 
@@ -116,11 +120,11 @@ def _not_succeeded(refill: Refill, attempt: RefillAttempt, answer: ChargeAnswer)
 
 def _declined(refill: Refill, attempt: RefillAttempt, answer: Declined) -> None:
     if answer.code == CANCELED and is_over(refill):
-        _write(refill, **_ended(*_end_of_waiting(refill)))
+        _write(refill, **_ended(refill, *_end_of_waiting(refill)))
         return
     backup = _backup(refill, attempt, answer)
     if backup is None:
-        _write(refill, **_ended(RefillState.DECLINED, answer.message))
+        _write(refill, **_ended(refill, RefillState.DECLINED, answer.message))
         return
     outcome = f"{label(card_of(attempt))}: {answer.message} {label(backup)} is charged instead."
     _write(
@@ -133,8 +137,7 @@ def _declined(refill: Refill, attempt: RefillAttempt, answer: Declined) -> None:
         asks=0,
         confirm_by=None,
         confirm_url="",
-        needs_person_at=None,  # what was asked about the first attempt is answered: it declined
-        question="",
+        **questions_left(refill),
     )
 
 
@@ -172,7 +175,7 @@ def _ask_person_to_end(refill: Refill) -> None:
     if over_since is None or refill.needs_person_at is not None:
         return
     if datetime.now(UTC) - over_since >= PERSON_AFTER:
-        _ask_person(refill, "Nobody waits for this charge any more, and the gateway does not end it. Cancel it there.")
+        _ask_person(refill, ENDLESS)
 
 
 def _stay_unknown(refill: Refill, attempt: RefillAttempt, answer: Unknown) -> None:
@@ -181,7 +184,7 @@ def _stay_unknown(refill: Refill, attempt: RefillAttempt, answer: Unknown) -> No
     if refill.state == RefillState.CHARGING:
         _write(refill, state=RefillState.UNKNOWN, outcome=answer.message[:200])
     if age >= PERSON_AFTER and refill.needs_person_at is None and refill.state == RefillState.UNKNOWN:
-        _ask_person(refill, "The gateway does not say whether this was charged. Look at its dashboard.")
+        _ask_person(refill, UNSAID)
     _ask_person_to_end(refill)
     postpone(refill, pause_after(refill.asks, age))
 
@@ -212,7 +215,7 @@ def _credit(refill: Refill, attempt: RefillAttempt, wallet: Locked, answer: Succ
     apply(account.id, invoice.id, payment.id, refill.amount)
     _write(
         refill,
-        **_ended(RefillState.SUCCEEDED, ""),
+        **_ended(refill, RefillState.SUCCEEDED, "", f"{answer.reference}: "),
         method_id=card.id,
         charge_reference=answer.reference,
         invoice_id=invoice.id,
@@ -234,16 +237,15 @@ def _draft(account: Account, refill: Refill, wallet: Locked, name: str, card: Pa
     return Draft(InvoiceKind.REFILL, str(refill.id), today, [line], due_on=today, payment_note=paid, actor=SYSTEM.name)
 
 
-def _ended(state: RefillState, outcome: str) -> dict[str, Any]:
-    """What every end of a refill writes: nobody is asked any more."""
+def _ended(refill: Refill, state: RefillState, outcome: str, *answered: str) -> dict[str, Any]:
+    """What every end of a refill writes; nobody is asked any more what it answers."""
     return {
         "state": state,
         "outcome": outcome[:200],
         "finished_at": datetime.now(UTC),
         "next_ask_at": None,
-        "needs_person_at": None,
-        "question": "",
         "confirm_url": "",
+        **questions_left(refill, *answered),
     }
 
 
@@ -260,9 +262,10 @@ def _alarm(refill: Refill, answer: Succeeded) -> None:
 
 
 def _ask_person(refill: Refill, question: str) -> None:
-    """Put it before a person at the desk, once for each question."""
-    if refill.question != question[:300]:
-        _write(refill, needs_person_at=datetime.now(UTC), question=question[:300])
+    """Put it before a person at the desk, once for each question, beside what is asked already."""
+    asked = questions.with_another(refill.question, question, is_open=refill.needs_person_at is not None)
+    if asked is not None:
+        _write(refill, needs_person_at=datetime.now(UTC), question=asked)
 
 
 def _write(refill: Refill, **values: Any) -> None:

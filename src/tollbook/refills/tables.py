@@ -89,7 +89,7 @@ class Refill(models.Model):
     next_ask_at = models.DateTimeField(null=True)
     asks = models.PositiveSmallIntegerField(db_default=0)
     needs_person_at = models.DateTimeField(null=True)
-    question = models.CharField(max_length=300, blank=True, db_default="")
+    question = models.TextField(blank=True, db_default="")
     confirm_url = models.CharField(max_length=2000, blank=True, db_default="")
     confirm_by = models.DateTimeField(null=True)
     given_up_at = models.DateTimeField(null=True)

@@ -9,8 +9,9 @@ from tests.payments.till import Till
 from tests.refills.shop import SUPPORT, gateway_is
 from tests.web.desk.conftest import Desk, trail, words
 from tollbook.accounts.audit import OPERATOR_ID
-from tollbook.payments import collect, dispute, dunning, refund
-from tollbook.payments.gateway import Declined, Dispute
+from tollbook.payments import collect, dispute, dunning, person, refund
+from tollbook.payments.captured import settle
+from tollbook.payments.gateway import Declined, Dispute, Succeeded
 from tollbook.payments.tables import Payment, Refund
 from tollbook.payments.transfer import record_transfer
 
@@ -157,6 +158,24 @@ def test_a_payment_nobody_can_tell_of_is_settled_by_a_person_after_a_review(desk
         assert desk.confirm(form, review).status_code == 409
     assert till.states() == {"withdrawn": 1} and "Waiting for a person" not in desk.read("/desk/payments/")
     assert [line.reason for line in trail(till.id, "payment.resolve")] == ["Not on the dashboard"]
+
+
+def test_a_question_that_nobody_saw_is_not_dismissed(desk: Desk, till: Till) -> None:
+    paid = till.pay(till.invoice(), till.card())
+    form = f"/desk/accounts/northwind/payments/asked/{paid.id}/settle/"
+    settle(till.id, paid.id, 1, Succeeded("ch_second", Decimal(100), "USD"))
+    review = desk.review(form, verdict="dealt_with", reason="Given back there")
+    assert "ch_second: charged twice" in words(review)
+    settle(till.id, paid.id, 1, Succeeded("ch_third", Decimal(100), "USD"))
+    answer = desk.confirm(form, review)
+    assert answer.status_code == 409 and "was asked meanwhile" in words(answer)
+    [waits] = person.waiting()
+    assert "ch_second: charged twice" in waits.question and "ch_third: charged twice" in waits.question
+    assert desk.client.post(form, {"verdict": "dealt_with", "reason": "x", "confirmed": "yes"}).status_code == 409
+    assert desk.do(form, verdict="dealt_with", reason="Both given back there").status_code == 302
+    for reference in ("ch_second", "ch_third"):
+        settle(till.id, paid.id, 1, Succeeded(reference, Decimal(100), "USD"))
+    assert person.waiting() == []
 
 
 def test_a_refund_that_failed_later_is_on_the_first_page(desk: Desk, till: Till, payment: Payment) -> None:

@@ -11,12 +11,14 @@ from tests.refills.shop import gateway_is
 from tests.web.desk.conftest import Desk, trail, words
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM, Actor
 from tollbook.accounts.tables import Account
-from tollbook.payments import method
+from tollbook.payments import method, questions
+from tollbook.payments.gateway import Succeeded
 from tollbook.payments.method import NewMethod
 from tollbook.payments.tables import SimulatedCharge
-from tollbook.refills import health, limits, run, stops, switch
+from tollbook.refills import health, limits, person, run, stops, switch
 from tollbook.refills.brakes import Stop
 from tollbook.refills.rule import Rule, change
+from tollbook.refills.settle import settle
 from tollbook.refills.tables import Refill, RefillRule
 
 SWITCH = "/desk/refills/switch/"
@@ -91,15 +93,15 @@ def asked(northwind: Account) -> Iterator[Refill]:
         health.forget()
         refill.refresh_from_db()
         assert refill.state == "unknown"
-        Refill.objects.filter(id=refill.id).update(needs_person_at=datetime.now(UTC), question="Charged or not?")
+        Refill.objects.filter(id=refill.id).update(needs_person_at=datetime.now(UTC), question=questions.UNSAID)
         yield refill
 
 
 def test_what_the_gateway_does_not_tell_is_settled_by_a_person(desk: Desk, northwind: Account, asked: Refill) -> None:
     queue = desk.read("/desk/refills/")
-    assert "Charged or not?" in queue and "Settle" in queue
+    assert questions.UNSAID in queue and "Settle" in queue
     page = f"/desk/accounts/northwind/refills/{asked.id}/"
-    assert "Charged or not?" in desk.read(page) and f":refill:{asked.id}:1" in desk.read(page)
+    assert questions.UNSAID in desk.read(page) and f":refill:{asked.id}:1" in desk.read(page)
     path, reference = f"{page}settle/", SimulatedCharge.objects.get().reference
     assert desk.review(path, verdict="charged", reference=reference, reason=" ").status_code == 400
     assert desk.review(path, verdict="charged", reference="", reason="Seen").status_code == 400
@@ -112,6 +114,28 @@ def test_what_the_gateway_does_not_tell_is_settled_by_a_person(desk: Desk, north
     assert "Nothing waits for you." in desk.read("/desk/refills/")
     [line] = trail(northwind.id, "refill.resolve")
     assert (line.actor_name, line.reason) == (desk.staff.email, "Seen at the dashboard")
+
+
+def test_a_question_that_nobody_saw_is_not_dismissed(desk: Desk, northwind: Account) -> None:
+    with gateway_is():
+        method.add(northwind.id, NewMethod("simulated", "sim_4242", "Visa", "4242", 11, 2030), SOMEBODY)
+        refill = run.ask(northwind, "outbound", Decimal(50), SOMEBODY)
+        run.run_due()
+        settle(northwind.id, refill.id, Succeeded("ch_second", Decimal(50), "USD"))
+        form = f"/desk/accounts/northwind/refills/{refill.id}/settle/"
+        review = desk.review(form, verdict="given_back", reason="Given back there")
+        assert "ch_second was not" in words(review)
+        settle(northwind.id, refill.id, Succeeded("ch_third", Decimal(50), "USD"))
+        answer = desk.confirm(form, review)
+        assert answer.status_code == 409 and "was asked meanwhile" in words(answer)
+        [waits] = person.waiting()
+        assert "ch_second was not" in waits.question and "ch_third was not" in waits.question
+        nothing_carried = {"verdict": "given_back", "reason": "x", "confirmed": "yes"}
+        assert desk.client.post(form, nothing_carried).status_code == 409
+        assert desk.do(form, verdict="given_back", reason="Both given back there").status_code == 302
+        for reference in ("ch_second", "ch_third"):
+            settle(northwind.id, refill.id, Succeeded(reference, Decimal(50), "USD"))
+        assert person.waiting() == []
 
 
 def test_an_account_gets_a_limit_of_its_own_with_a_reason(desk: Desk, northwind: Account) -> None:

@@ -17,7 +17,19 @@ from tollbook.accounts.audit import OPERATOR_ID
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, NotFound
 from tollbook.invoicing.tables import Invoice, Settlement
-from tollbook.payments import collect, credit, dispute, dunning, gateway, intent, method, person, reconcile, refund
+from tollbook.payments import (
+    collect,
+    credit,
+    dispute,
+    dunning,
+    gateway,
+    intent,
+    method,
+    person,
+    questions,
+    reconcile,
+    refund,
+)
 from tollbook.payments.refund import Back, Choice
 from tollbook.payments.tables import (
     OPEN_INTENTS,
@@ -41,6 +53,7 @@ from tollbook.web.desk.steps import Once, Review, Sheet, decided, stepped, typed
 RECENT, MOST = 50, 200
 LONGEST_DAYS = 92
 SECTION = "payments"
+SHOWN = "shown"
 REVIEWED, REVIEW_HOLDS = "reviewed", timedelta(hours=1)
 
 
@@ -172,12 +185,13 @@ def settle(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
 
     def review(values: dict[str, Any]) -> Review:
         person.check(asked, values["verdict"], values.get("reference", ""), values["reason"])
-        says = [_settled_as(asked, number, values), f"Reason: “{values['reason']}”"]
-        return Review(f"Settle this payment of {number}", says, confirm="Settle it", danger=True)
+        says = [*asked.question.split("\n"), _settled_as(asked, number, values), f"Reason: “{values['reason']}”"]
+        carried = {SHOWN: questions.mark(asked.question)}
+        return Review(f"Settle this payment of {number}", says, confirm="Settle it", danger=True, carried=carried)
 
     def act(values: dict[str, Any]) -> HttpResponse:
         said = values["verdict"], values.get("reference", ""), values["reason"]
-        state = person.resolve(account, id, *said, request.actor)
+        state = person.resolve(account, id, *said, request.actor, shown=request.POST.get(SHOWN, ""))
         messages.success(request, f"Settled: {state.label.lower()}.")
         return redirect("desk:payments")
 

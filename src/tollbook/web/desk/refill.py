@@ -13,6 +13,7 @@ from tollbook.accounts import account as accounts
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid
 from tollbook.money.written import money
+from tollbook.payments import questions
 from tollbook.refills import limits, person
 from tollbook.refills.why import Why, why
 from tollbook.web.desk import lists
@@ -20,6 +21,8 @@ from tollbook.web.desk.accounts import above
 from tollbook.web.desk.fields import AmountField, ReasonField
 from tollbook.web.desk.page import DeskRequest, staff_page
 from tollbook.web.desk.steps import Review, Sheet, stepped, typed
+
+SHOWN = "shown"
 
 
 class ResolveForm(forms.Form):
@@ -73,11 +76,12 @@ def resolve(request: DeskRequest, slug: str, refill_id: UUID) -> HttpResponse:
 
     def review(values: dict[str, Any]) -> Review:
         person.check(found.refill, values["verdict"], values["reference"].strip(), values["reason"])
-        return Review("Settle this refill", _consequences(found, values), confirm="Settle it", danger=True)
+        says, carried = _consequences(found, values), {SHOWN: questions.mark(found.refill.question)}
+        return Review("Settle this refill", says, confirm="Settle it", danger=True, carried=carried)
 
     def act(values: dict[str, Any]) -> HttpResponse:
         asked = values["verdict"], values["reference"], values["reason"]
-        state = person.resolve(account, refill_id, *asked, request.actor)
+        state = person.resolve(account, refill_id, *asked, request.actor, shown=request.POST.get(SHOWN, ""))
         messages.success(request, f"Settled: {state.label.lower()}.")
         return redirect("desk:refill", slug, refill_id)
 
@@ -122,7 +126,7 @@ def _consequences(found: Why, values: dict[str, Any]) -> list[str]:
         "not_charged": "The refill ends and nothing is credited. While the wallet is due, a new refill is made.",
         "given_back": "Nothing is credited for that charge. Make sure that the gateway shows it as refunded.",
     }
-    return [says[values["verdict"]], f"Reason: “{values['reason']}”"]
+    return [*found.refill.question.split("\n"), says[values["verdict"]], f"Reason: “{values['reason']}”"]
 
 
 urls = [
