@@ -7,6 +7,7 @@ tax          what applies to a buyer, and the one function that computes a docum
 tax_rules    the rules of tax that staff keep
 issue        one invoice or a thousand: tax, ledger, a block of numbers, copies of what is printed: one transaction
 credit_note  correct an invoice, line by line, never by more than is left
+given_back   days given back and credit notes: of a period, never more than it was charged
 write_off    give up what is owed, and expect it again
 drafts       invoices to be, that a person looks at first
 deferral     revenue of days to come: deferred at issue, earned day by day, taken back by credit notes

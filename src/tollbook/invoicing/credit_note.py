@@ -1,11 +1,13 @@
 """Correct an issued invoice: by a credit note, in whole or in part, line by line, and in no other way.
 
 A credit note takes back what its lines say, with the tax that they bore at the rate they bore it, and never more of a line
-than is left of it. Its total comes off what is owed on the invoice. What of that was paid already must have been taken
+than is left of it: of a period that days were given back of, not more than these have left (given_back.py). Its total comes
+off what is owed on the invoice. What of that was paid already must have been taken
 back from the invoice first (`corrections.correct` does, and makes it credit of the account).
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,6 +20,7 @@ from django.db.models import Sum
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.invoicing import deferral
+from tollbook.invoicing.given_back import Stretch, standing, stretch_of
 from tollbook.invoicing.issue import TAX, draw, number_of
 from tollbook.invoicing.seller import sellers
 from tollbook.invoicing.settle import lock_settlements
@@ -54,11 +57,12 @@ class NothingLeft(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A line of an invoice and what of it was not credited yet: `net`, and the `tax` on that."""
+    """A line of an invoice and what of it can still be credited: `net`, and the `tax` on that; `gone` was credited, net."""
 
     line: InvoiceLine
     net: Decimal
     tax: Decimal
+    gone: Decimal = ZERO
 
     @property
     def gross(self) -> Decimal:
@@ -96,7 +100,8 @@ def left(invoice: Invoice) -> list[Left]:
     sums = CreditNoteLine.objects.filter(**mine).values_list("invoice_position").annotate(net=Sum("amount"), t=Sum("tax"))
     gone = {position: (net, tax) for position, net, tax in sums}
     lines = InvoiceLine.objects.filter(**mine).order_by("position")
-    return [_left(line, *gone.get(line.position, (ZERO, ZERO))) for line in lines]
+    rest = [_left(line, *gone.get(line.position, (ZERO, ZERO))) for line in lines]
+    return _limited(rest, _most(rest), invoice.currency)
 
 
 def planned(
@@ -115,6 +120,7 @@ def planned(
     if most <= 0:
         raise NothingLeft(f"All of {invoice.number} is credited already.")
     taken = [_taken(invoice, one, one.net if nets is None else _signed(one, nets)) for one in rest]
+    _check_periods(taken, _most(rest))
     made = Correction([one for one in taken if one.net or one.tax], reason.strip()[:300], issued_on, actor)
     if made.total <= 0:
         raise Invalid("A credit note takes more than nothing off its invoice.", field="lines")
@@ -224,7 +230,50 @@ def open_of(invoice: Invoice) -> Decimal:
 
 
 def _left(line: InvoiceLine, net: Decimal, tax: Decimal) -> Left:
-    return Left(line, line.amount - net, line.tax - tax)
+    return Left(line, line.amount - net, line.tax - tax, net)
+
+
+def _most(rest: Iterable[Left]) -> dict[Stretch, Decimal]:
+    """What credit notes can take of the periods of these lines."""
+    wanted = {key[:2] for one in rest if (key := _stretch(one.line))}
+    return {key: one.left for key, one in standing(wanted).items() if one.has_fee}
+
+
+def _stretch(line: InvoiceLine) -> Stretch | None:
+    return stretch_of(line.account_id, line.subscription_id, line.cause)
+
+
+def _limited(rest: Sequence[Left], most: Mapping[Stretch, Decimal], currency: str) -> list[Left]:
+    """With less of the lines of a period that days were given back of on other invoices."""
+    over: dict[Stretch, Decimal] = defaultdict(lambda: ZERO)
+    for one in rest:
+        if (key := _stretch(one.line)) and key in most:
+            over[key] += one.net
+    over = {key: net - most[key] for key, net in over.items() if net > most[key]}
+    found = []
+    for one in rest:
+        key = _stretch(one.line)
+        less = min(over.get(key, ZERO), one.net) if key and one.net > 0 else ZERO
+        if key and less:
+            over[key] -= less
+            net = one.net - less
+            one = Left(one.line, net, credited(one.line.amount, one.line.tax, one.gone, net, currency), one.gone)
+        found.append(one)
+    return found
+
+
+def _check_periods(taken: Iterable[Taken], most: Mapping[Stretch, Decimal]) -> None:
+    """A fee and its discount stand together, and with what was given back of their days."""
+    sums: dict[Stretch, Decimal] = defaultdict(lambda: ZERO)
+    for one in taken:
+        if (key := _stretch(one.line)) and key in most:
+            sums[key] += one.net
+    for key, net in sums.items():
+        if net > most[key]:
+            raise Invalid(
+                f"{most[key]} is left of what the period from {key[2]} was charged, discount and days given back counted;"
+                f" {net} is more.", field="lines",
+            )  # fmt: skip
 
 
 def _signed(one: Left, nets: Mapping[int, Decimal]) -> Decimal:
@@ -243,7 +292,7 @@ def _taken(invoice: Invoice, one: Left, net: Decimal) -> Taken:
         raise Invalid(f"“{line.description}”: {abs(one.net)} is left to credit; {abs(net)} is more.", field="lines")
     if not net:
         return Taken(line, ZERO, one.tax if not one.net else ZERO)
-    return Taken(line, net, credited(line.amount, line.tax, line.amount - one.net, net, invoice.currency))
+    return Taken(line, net, credited(line.amount, line.tax, one.gone, net, invoice.currency))
 
 
 def _post(account: Account, note_id: UUID, invoice: Invoice, correction: Correction) -> None:

@@ -4,7 +4,8 @@ Rules. What is due on a billing day is one invoice (subscriptions/due.py says wh
 what was billed before, by its cause, is left out. Days that were missed are caught up, oldest first, as far back as
 `CATCH_UP` periods: an older one is reported and left to a person, because nobody expects last year's invoices tomorrow.
 Lines that were recorded late for a day that has its invoice get one of their own. What comes to less than zero, its tax
-counted, waits for the next invoice that it can be taken off. An invoice bears the day it is made on, not the day it was
+counted, waits for the next invoice that it can be taken off. What credit notes gave back already is not given back again
+(given_back.py). An invoice bears the day it is made on, not the day it was
 missed, so that its terms are the customer's to use.
 
 How. A run is a row, and so is each of its parts, a stretch of accounts. A worker takes a part that nobody works on, bills
@@ -14,7 +15,7 @@ whole. Any number of workers share a run by joining it. What can't be done for o
 
 import json
 import logging
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -28,7 +29,8 @@ from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid, Refused
-from tollbook.invoicing import tax
+from tollbook.invoicing import given_back, tax
+from tollbook.invoicing.given_back import BACK, Borne
 from tollbook.invoicing.issue import Draft, DraftLine, Issued, comes_to, issue_all
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.invoicing.tax import Buyer, Treatment
@@ -59,17 +61,16 @@ TOGETHER = timedelta(seconds=10)
 KEPT = timedelta(days=30)
 """How long runs are remembered that issued nothing."""
 
-BACK = ":back"
-"""What the causes of lines have in common that give days back."""
+LATEST = timedelta(days=400)
+"""How long after a run the last of what was recorded by then of a period that has begun falls due."""
 
-Borne = Mapping[tuple[UUID, str], Treatment]
 Progress = Callable[[int, int], None]
 """Called with how many accounts are done, and of how many."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What a run did. `totals` are by currency; `failed`, `too_old` and `waiting` name accounts by slug."""
+    """What a run did. `totals` are by currency; `failed`, `too_old`, `waiting` and `left_out` name accounts by slug."""
 
     accounts: int = 0
     issued: list[str] = field(default_factory=list)
@@ -77,6 +78,7 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
     too_old: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, Decimal] = field(default_factory=dict)
+    left_out: dict[str, Decimal] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """The report as text for people, one fact a line."""
@@ -90,6 +92,10 @@ class Report:
             f"{slug}: {-amount} to give back, more than there is to bill; it is taken off the next invoice."
             for slug, amount in sorted(self.waiting.items())
         ]
+        lines += [
+            f"{slug}: {amount} of days are not given back, because credit notes gave it back already."
+            for slug, amount in sorted(self.left_out.items())
+        ]
         return lines + [f"{slug}: not finished: {reason}" for slug, reason in sorted(self.failed.items())]
 
     def add(self, other: "Report") -> None:
@@ -101,6 +107,7 @@ class Report:
         self.failed |= other.failed
         self.too_old |= other.too_old
         self.waiting |= other.waiting
+        self.left_out |= other.left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +129,15 @@ class _Run:
 
 @dataclass(slots=True)
 class _Found:
-    """What there is to bill for some accounts, and what is left: by account id."""
+    """What there is to bill for some accounts, and what is left: by account id. `held` are the lines of what is `waiting`,
+    `left_out` is what credit notes gave back already.
+    """
 
     papers: list[Paper] = field(default_factory=list)
     too_old: dict[UUID, int] = field(default_factory=dict)
     waiting: dict[UUID, Decimal] = field(default_factory=dict)
+    held: dict[UUID, list[Charge]] = field(default_factory=dict)
+    left_out: dict[UUID, Decimal] = field(default_factory=dict)
 
 
 def bill(
@@ -171,11 +182,12 @@ def find(
     `source` says how it is taxed; without it, the rules of the desk. Transaction: the caller's, who holds the rows of the
     accounts, or may be told what is billed by the time it is read.
     """
-    dues = due.charges(accounts, days, since)
+    dues: Mapping[UUID, Sequence[Due]] = due.charges(accounts, days, since)
     source = source or tax.rules()
     billed = _billed(dues)
     borne = _borne(dues, billed, source)
     found, papers = _Found(), []
+    dues = _limited(accounts, days, dues, billed, borne, found)
     for account in accounts:
         known = billed.get(account.id, set())
         recent = _recent(account, days[account.id], dues.get(account.id, ()), known, found)
@@ -184,6 +196,7 @@ def find(
         papers += [(account, one) for one in ready]
         if waiting:
             found.waiting[account.id] = total(waiting)
+            found.held[account.id] = waiting
     named = _named([(account.id, one.cause) for account, one in papers])
     found.papers = [Paper(account, _draft(one, days[account.id], named, borne)) for account, one in papers]
     return found
@@ -236,6 +249,7 @@ def _together(accounts: Sequence[Account], run: _Run, report: Report) -> None:
     slugs = {account.id: account.slug for account in accounts}
     report.too_old |= {slugs[id]: count for id, count in found.too_old.items()}
     report.waiting |= {slugs[id]: amount for id, amount in found.waiting.items()}
+    report.left_out |= {slugs[id]: amount for id, amount in found.left_out.items()}
     if found.papers:
         _tell(report, issue_all([(paper.account, paper.draft) for paper in found.papers], source))
 
@@ -261,12 +275,13 @@ def _tell(report: Report, issued: Sequence[Issued]) -> None:
 def _told(accounts: Sequence[Account], report: Report) -> dict[str, object]:
     """What a part leaves behind in writing: sums, and whatever is not complete."""
     ids = {account.slug: str(account.id) for account in accounts}
-    left = {*report.failed, *report.too_old, *report.waiting}
+    left = {*report.failed, *report.too_old, *report.waiting, *report.left_out}
     told: dict[str, object] = {
         "totals": {currency: str(total) for currency, total in report.totals.items()},
         "failed": report.failed,
         "too_old": report.too_old,
         "waiting": {slug: str(amount) for slug, amount in report.waiting.items()},
+        "left_out": {slug: str(amount) for slug, amount in report.left_out.items()},
         "incomplete": [ids[slug] for slug in sorted(left)],
     }
     return {name: value for name, value in told.items() if value}
@@ -321,29 +336,46 @@ def _count_named(account_id: UUID, cause: str) -> int:
     return int(count)
 
 
-def _borne(dues: Mapping[UUID, Sequence[Due]], billed: dict[UUID, set[str]], source: tax.Source) -> Borne:
-    """How what is given back was taxed when it was billed, by account and cause. What was not billed yet is missing.
+def _limited(
+    accounts: Sequence[Account], days: Mapping[UUID, date], dues: Mapping[UUID, Sequence[Due]],
+    billed: Mapping[UUID, Container[str]], borne: Borne, found: _Found,
+) -> Mapping[UUID, Sequence[Due]]:  # fmt: skip
+    """Without what credit notes gave back already, which is noted as left out."""
 
-    What a credit note has given back already, so that less is left of the line, joins what is `billed`.
-    """
+    def unbilled(ids: Collection[UUID]) -> list[Charge]:
+        concerned = [account for account in accounts if account.id in ids]
+        recorded = due.charges(concerned, {account.id: days[account.id] + LATEST for account in concerned})
+        known = _billed(recorded)
+        return [charge for charge in _charges(recorded) if charge.cause not in known.get(charge.account_id, ())]
+
+    limited = given_back.limited(dues, billed, borne, unbilled, {account.id: account.currency for account in accounts})
+    for id in dues:
+        if limited[id] is not dues[id]:
+            amounts = [due.total(_charges({id: view})) for view in (limited[id], dues[id])]
+            found.left_out[id] = amounts[0] - amounts[1]
+    return limited
+
+
+def _charges(dues: Mapping[UUID, Sequence[Due]]) -> list[Charge]:
+    return [charge for all_due in dues.values() for one in all_due for charge in one.charges]
+
+
+def _borne(dues: Mapping[UUID, Sequence[Due]], billed: Mapping[UUID, Container[str]], source: tax.Source) -> Borne:
+    """How what is given back was taxed when it was billed, by account and cause. What was not billed yet is missing."""
     backs = [
-        (id, charge.cause, charge.subscription_id, charge.service_from, charge.amount)
-        for id, all_due in dues.items()
-        for one in all_due
-        for charge in one.charges
-        if BACK in charge.cause and charge.service_from and charge.cause not in billed.get(id, ())
+        (charge.account_id, charge.cause, charge.subscription_id, charge.service_from)
+        for charge in _charges(dues)
+        if BACK in charge.cause and charge.service_from and charge.cause not in billed.get(charge.account_id, ())
     ]
     if not backs:
         return {}
-    names = ("account_ids", "causes", "subscription_ids", "days", "nets")
+    names = ("account_ids", "causes", "subscription_ids", "days")
     columns = {name: list(values) for name, values in zip(names, zip(*backs, strict=True), strict=True)}
-    borne: dict[tuple[UUID, str], Treatment] = {}
-    for id, cause, code, *bore, day, country, region, has_tax_id, seller, is_credited in execute(SQL["borne"], columns):
-        buyer = Buyer(country, region, has_tax_id, exemption="", seller_country=seller)
-        borne[id, cause] = _as_borne(source, code, Treatment(*bore), day, buyer)
-        if is_credited:
-            billed.setdefault(id, set()).update((cause, f"{cause}:off"))
-    return borne
+    return {
+        (id, cause): _as_borne(source, code, Treatment(*bore), day, Buyer(*place, exemption="", seller_country=seller))
+        for id, cause, code, *bore, day, country, region, has_tax_id, seller in execute(SQL["borne"], columns)
+        for place in [(country, region, has_tax_id)]
+    }
 
 
 def _as_borne(source: tax.Source, code: str, bore: Treatment, day: date, buyer: Buyer) -> Treatment:

@@ -36,7 +36,7 @@ ORDER BY part LIMIT 1 FOR UPDATE
 SELECT id FROM account WHERE id BETWEEN %(first_id)s AND %(last_id)s AND is_active ORDER BY id FOR NO KEY UPDATE
 
 -- name: billed
--- Which of these causes have their line already, or count as billed since before lines had causes; read with the accounts locked, so nothing is added meanwhile.
+-- Which of these causes have their line already, or count as billed since before lines had causes, or are borne by a credit note; read with the accounts locked, so nothing is added meanwhile.
 SELECT account_id, cause
 FROM invoice_line
 JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
@@ -45,19 +45,19 @@ UNION ALL
 SELECT account_id, cause
 FROM billed_before
 JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
+UNION ALL
+SELECT account_id, cause
+FROM given_back
+JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
 
 -- name: borne
 -- How the newest line was taxed that billed a day of a subscription, which is what giving that day back takes back.
 SELECT wanted.account_id, wanted.cause, line.*
-FROM unnest(%(account_ids)b::uuid[], %(causes)b::text[], %(subscription_ids)b::uuid[], %(days)b::date[],
-            %(nets)b::numeric[]) AS wanted (account_id, cause, subscription_id, day, net)
+FROM unnest(%(account_ids)b::uuid[], %(causes)b::text[], %(subscription_ids)b::uuid[], %(days)b::date[])
+     AS wanted (account_id, cause, subscription_id, day)
 CROSS JOIN LATERAL (
     SELECT tax_code, tax_category, tax_rate, tax_label, issued_on, buyer ->> 'country', coalesce(buyer ->> 'region', ''),
-           coalesce(buyer ->> 'tax_id', '') <> '', coalesce(seller ->> 'country', ''),
-           EXISTS (SELECT FROM credit_note_line AS gone
-                   WHERE gone.account_id = wanted.account_id AND gone.invoice_id = invoice.id
-                     AND gone.invoice_position = invoice_line.position
-                   HAVING abs(sum(gone.amount)) + least(abs(wanted.net), abs(invoice_line.amount)) > abs(invoice_line.amount))
+           coalesce(buyer ->> 'tax_id', '') <> '', coalesce(seller ->> 'country', '')
     FROM invoice_line
     JOIN invoice ON invoice.account_id = invoice_line.account_id AND invoice.id = invoice_line.invoice_id
     WHERE invoice_line.account_id = wanted.account_id AND invoice_line.subscription_id = wanted.subscription_id

@@ -250,6 +250,20 @@ class BilledBefore(models.Model):
         db_table = "billed_before"
 
 
+class GivenBack(models.Model):
+    """A cause of days given back that a credit note bears, so that no invoice ever does: billed, though no line has it.
+    Append-only.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "cause")
+    account_id = models.UUIDField()
+    cause = models.CharField(max_length=160)
+    credit_note_id = models.UUIDField()
+
+    class Meta:
+        db_table = "given_back"
+
+
 class CreditNote(models.Model):
     """A correction of one issued invoice: never changed, numbered in a series of its own. Amounts are above zero.
 
