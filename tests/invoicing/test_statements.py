@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,11 +15,13 @@ from tests.invoicing.papers import issued, line
 from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid, NotFound
+from tollbook.invoicing import kept
 from tollbook.invoicing.account_statement import account_statement, account_statement_pdf
 from tollbook.invoicing.settle import settle
 from tollbook.invoicing.tables import DocumentFile, Invoice
 from tollbook.invoicing.usage_statement import usage_statement_pdf
 from tollbook.ledger.balance import sums
+from tollbook.money.period import period_of
 from tollbook.payments.receipt import receipt_pdf
 from tollbook.payments.receive import receive
 from tollbook.payments.tables import Payment
@@ -34,6 +36,15 @@ A_DAY = timedelta(days=1)
 
 def words(content: bytes) -> str:
     return " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages).split())
+
+
+def opened_in(account: Account, day: date) -> None:
+    account.created_at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    account.save()
+
+
+def kept_of(account: Account) -> list[str]:
+    return [one.name for one in DocumentFile.objects.filter(account_id=account.id)]
 
 
 def paid(account: Account, amount: str) -> Payment:
@@ -80,14 +91,41 @@ def test_what_is_owed_after_one_period_is_owed_before_the_next(busy: Account) ->
 
 
 def test_the_statement_of_days_that_are_over_is_kept_and_others_are_not(busy: Account) -> None:
+    """Its days are the billing period before, in which the account was opened."""
     today = today_in(busy)
+    before = period_of(busy.anchor_on, period_of(busy.anchor_on, today).start_on - A_DAY)
+    opened_in(busy, before.start_on)
     with rows_of(busy.id):
-        over = account_statement_pdf(busy, today - 9 * A_DAY, today - A_DAY)
+        over = account_statement_pdf(busy, before.start_on, before.end_on)
     account_statement_pdf(busy, today, today)
-    assert [one.name for one in DocumentFile.objects.filter(account_id=busy.id)] == [f"{today - 9 * A_DAY}..{today - A_DAY}"]
+    assert kept_of(busy) == [f"{before.start_on}..{before.end_on}"]
     Account.objects.filter(id=busy.id).update(name="Renamed")
     busy.refresh_from_db()
-    assert account_statement_pdf(busy, today - 9 * A_DAY, today - A_DAY) == over
+    assert account_statement_pdf(busy, before.start_on, before.end_on) == over
+
+
+@pytest.mark.parametrize(
+    ("first_on", "last_on", "is_kept"),
+    [
+        (date(2026, 2, 1), date(2026, 2, 28), True),
+        (date(2025, 1, 1), date(2025, 12, 31), True),
+        (date(2026, 2, 3), date(2026, 3, 2), True),
+        (date(2026, 2, 1), date(2026, 2, 27), False),
+        (date(2026, 2, 2), date(2026, 3, 1), False),
+        (date(2026, 2, 1), date(2026, 3, 31), False),
+        (date(2025, 2, 1), date(2026, 1, 31), False),
+        (date(2024, 5, 1), date(2024, 5, 31), False),
+    ],
+)
+def test_only_months_years_and_billing_periods_since_the_account_was_opened_are_kept(
+    account: Account, first_on: date, last_on: date, is_kept: bool
+) -> None:
+    opened_in(account, date(2025, 6, 15))
+    made = []
+    for _ in range(2):
+        content = kept.of_days(account, "test", first_on, last_on, lambda: made.append(1) or bytes([len(made)]))
+    assert (len(made), content) == ((1, b"\x01") if is_kept else (2, b"\x02"))
+    assert kept_of(account) == ([f"{first_on}..{last_on}"] if is_kept else [])
 
 
 @pytest.mark.parametrize("make", [account_statement_pdf, usage_statement_pdf])
@@ -127,6 +165,7 @@ def test_a_usage_statement_sums_each_day_and_kind_and_says_when_more_may_come(ac
 
 
 def test_a_month_without_usage_says_so(account: Account) -> None:
+    opened_in(account, date(2026, 1, 20))
     with rows_of(account.id):
         content = usage_statement_pdf(account, date(2026, 1, 1), date(2026, 1, 31))
     assert "Nothing was used in this period." in words(content)

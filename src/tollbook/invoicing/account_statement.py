@@ -84,12 +84,13 @@ def account_statement(account: Account, first_on: date, last_on: date) -> Accoun
 
 
 def account_statement_pdf(account: Account, first_on: date, last_on: date) -> bytes:
-    """The document: kept when its last day is over, typeset anew before. Any transaction, the portal's included."""
+    """The document: kept when its last day is over (kept.of_days says of which days), typeset anew before.
+
+    Any transaction, the portal's included.
+    """
     if last_on >= today_in(account):
         return _typeset(account, first_on, last_on)
-    return kept.once(
-        account.id, "account_statement", f"{first_on}..{last_on}", lambda: _typeset(account, first_on, last_on)
-    )
+    return kept.of_days(account, "account_statement", first_on, last_on, lambda: _typeset(account, first_on, last_on))
 
 
 def _typeset(account: Account, first_on: date, last_on: date) -> bytes:

@@ -39,11 +39,8 @@ def usage_statement_pdf(account: Account, first_on: date, last_on: date) -> byte
         raise Invalid(f"A statement of usage is of at most {LONGEST_DAYS} days.", field="last")
     if last_on + timedelta(days=settings.LATE_DAYS + 1) >= today_in(account):
         return typeset_sheet(_sheet(account, first_on, last_on, f"{PREPAID} {SO_FAR}"))
-    return kept.once(
-        account.id,
-        "usage_statement",
-        f"{first_on}..{last_on}",
-        lambda: typeset_sheet(_sheet(account, first_on, last_on, PREPAID)),
+    return kept.of_days(
+        account, "usage_statement", first_on, last_on, lambda: typeset_sheet(_sheet(account, first_on, last_on, PREPAID))
     )
 
 
