@@ -92,9 +92,12 @@ def correct(account: Account, number: str, wanted: Wanted, actor: Actor, seen: s
     account's row, then the series of credit notes. Raises NotFound, Invalid (nothing, too much, no reason), NothingLeft,
     Conflict (it would do something else than was seen). A refund that can't be made leaves the money as credit and says why.
     """
-    note_, freed = in_transaction(partial(_correct, account, number, wanted, actor, seen))
-    if not wanted.gives_back or not freed:
-        return Corrected(note_, freed)
+    note_, freed = in_transaction(partial(correct_in, account, number, wanted, actor, seen))
+    return refunded(account, note_, freed, actor) if wanted.gives_back else Corrected(note_, freed)
+
+
+def refunded(account: Account, note_: CreditNote, freed: Mapping[UUID, Decimal], actor: Actor) -> Corrected:
+    """Give back what a credit note freed, by payment. Own transactions; as engine. What can't be stays credit, and why."""
     back, why = ZERO, ""
     for payment_id, amount in freed.items():
         try:
@@ -118,9 +121,10 @@ def expect_again(account: Account, number: str, reason: str, actor: Actor, seen:
     return in_transaction(partial(_write_off, account, number, reason, actor, False, seen))
 
 
-def _correct(
-    account: Account, number: str, wanted: Wanted, actor: Actor, seen: str | None
+def correct_in(
+    account: Account, number: str, wanted: Wanted, actor: Actor, seen: str | None = None
 ) -> tuple[CreditNote, dict[UUID, Decimal]]:
+    """The credit note of `correct`, and what it freed, in the caller's transaction. Locks and errors as `correct`."""
     lock_settlements(account.id)
     invoice = _invoice(account, number)
     known = CreditNote.objects.filter(account_id=account.id, id=wanted.id).first()

@@ -49,6 +49,15 @@ class Standing:
         return max(ZERO, self.charged - self.credited)
 
 
+def gives(charge: Charge, causes: Container[str]) -> bool:
+    """Whether a line gives back of what other lines charged, or takes back the discount on that: not so the discount on a
+    fee that is charged anew beside it, whose cause is among `causes`.
+    """
+    if not charge.cause.startswith("change:"):
+        return False
+    return BACK in charge.cause or (charge.cause.endswith(OFF) and charge.cause.removesuffix(OFF) not in causes)
+
+
 def stretch_of(account_id: UUID, subscription_id: UUID | None, cause: str) -> Stretch | None:
     """The period that a line is of; None for what is charged once, or by hand."""
     what, *rest = cause.split(":")

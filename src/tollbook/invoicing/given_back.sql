@@ -11,18 +11,6 @@ LEFT JOIN (SELECT account_id, invoice_id, invoice_position AS position, sum(amou
 WHERE starts_with(line.cause, 'fee:') OR starts_with(line.cause, 'change:')
 GROUP BY line.account_id, line.subscription_id, split_part(line.cause, ':', 3)
 
--- name: bore
--- The lines that charged days of one account's subscriptions, the newest first, with what credit notes took of them.
-SELECT line.subscription_id, split_part(line.cause, ':', 3), line.invoice_id, line.position, line.service_from, line.service_until,
-       line.amount - coalesce((SELECT sum(gone.amount) FROM credit_note_line AS gone
-                               WHERE gone.account_id = line.account_id AND gone.invoice_id = line.invoice_id
-                                 AND gone.invoice_position = line.position), 0)
-FROM invoice_line AS line
-JOIN invoice ON invoice.account_id = line.account_id AND invoice.id = line.invoice_id
-WHERE line.account_id = %(account_id)s AND line.subscription_id = ANY (%(subscription_ids)b) AND line.amount > 0
-  AND line.revenue_code = 'revenue:recurring' AND (starts_with(line.cause, 'fee:') OR starts_with(line.cause, 'change:'))
-ORDER BY invoice.issued_at DESC, line.position DESC
-
 -- name: note
 -- These causes are billed: a credit note bears them, and no invoice ever will.
 INSERT INTO given_back (account_id, cause, credit_note_id)

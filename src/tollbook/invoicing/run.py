@@ -30,7 +30,7 @@ from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
 from tollbook.errors import Invalid, Refused
 from tollbook.invoicing import given_back, tax
-from tollbook.invoicing.given_back import BACK, Borne
+from tollbook.invoicing.given_back import Borne
 from tollbook.invoicing.issue import Draft, DraftLine, Issued, comes_to, issue_all
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.invoicing.tax import Buyer, Treatment
@@ -130,7 +130,7 @@ class _Run:
 @dataclass(slots=True)
 class _Found:
     """What there is to bill for some accounts, and what is left: by account id. `held` are the lines of what is `waiting`,
-    `left_out` is what credit notes gave back already.
+    `left_out` is what credit notes gave back already; `borne` says how what is given back was taxed.
     """
 
     papers: list[Paper] = field(default_factory=list)
@@ -138,6 +138,7 @@ class _Found:
     waiting: dict[UUID, Decimal] = field(default_factory=dict)
     held: dict[UUID, list[Charge]] = field(default_factory=dict)
     left_out: dict[UUID, Decimal] = field(default_factory=dict)
+    borne: Borne = field(default_factory=dict)
 
 
 def bill(
@@ -186,7 +187,7 @@ def find(
     source = source or tax.rules()
     billed = _billed(dues)
     borne = _borne(dues, billed, source)
-    found, papers = _Found(), []
+    found, papers = _Found(borne=borne), []
     dues = _limited(accounts, days, dues, billed, borne, found)
     for account in accounts:
         known = billed.get(account.id, set())
@@ -363,9 +364,12 @@ def _charges(dues: Mapping[UUID, Sequence[Due]]) -> list[Charge]:
 def _borne(dues: Mapping[UUID, Sequence[Due]], billed: Mapping[UUID, Container[str]], source: tax.Source) -> Borne:
     """How what is given back was taxed when it was billed, by account and cause. What was not billed yet is missing."""
     backs = [
-        (charge.account_id, charge.cause, charge.subscription_id, charge.service_from)
-        for charge in _charges(dues)
-        if BACK in charge.cause and charge.service_from and charge.cause not in billed.get(charge.account_id, ())
+        (id, charge.cause, charge.subscription_id, charge.service_from)
+        for id, all_due in dues.items()
+        for one in all_due
+        for charge in one.charges
+        if charge.service_from and charge.cause not in billed.get(id, ())
+        and given_back.gives(charge, {beside.cause for beside in one.charges})
     ]
     if not backs:
         return {}
