@@ -1,8 +1,8 @@
-"""Server time and size of the billing pages of an account with 1,000,000 invoices: `python -m benchmarks.pages`.
+"""Server time and size of the billing pages of an account with many invoices: `INVOICES=1000000 python -m benchmarks.pages`.
 
 The aim is 50 ms at the median and 100 KB compressed for every page; files are measured too, without an aim. Times are
 what the server itself says in `Server-Timing`: everything from the first middleware to the last, in this one process.
-INVOICES (default 1,000,000) makes it smaller.
+The aim is for 1,000,000 invoices, one in ten of them owed on; INVOICES is 100,000 by default, which load in seconds.
 """
 
 import logging
@@ -28,7 +28,7 @@ from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
 from tollbook.subscriptions.tables import FeeKind
 
-INVOICES, RUNS, FILE_RUNS = int(os.environ.get("INVOICES", "1000000")), 20, 1
+INVOICES, RUNS, FILE_RUNS = int(os.environ.get("INVOICES", "100000")), 20, 1
 LAST, MIDDLE, SOME = INVOICES // 25, INVOICES // 50, f"INV-{INVOICES // 2:06d}"
 AIM_MS, AIM_KB = 50, 100
 PAGES = {
@@ -40,11 +40,23 @@ PAGES = {
     "largest first": "/billing/invoices/?sort=-amount",
     "by amount, the middle page": f"/billing/invoices/?sort=-amount&page={MIDDLE}",
     "by balance": "/billing/invoices/?sort=-balance",
+    "by balance, inside the paid ones": f"/billing/invoices/?sort=balance&page={MIDDLE}",
     "by number, the middle page": f"/billing/invoices/?sort=number&page={MIDDLE}",
     "by status": "/billing/invoices/?sort=status",
+    "by status, the middle page": f"/billing/invoices/?sort=status&page={MIDDLE}",
     "overdue": "/billing/invoices/?status=overdue",
+    "overdue by amount, the middle page": f"/billing/invoices/?status=overdue&sort=amount&page={LAST // 22}",
+    "two statuses by amount, the middle page": (
+        f"/billing/invoices/?status=paid&status=overdue&sort=amount&page={MIDDLE}"
+    ),
     "a year, paid": "/billing/invoices/?status=paid&from=2025-01-01&to=2025-12-31",
+    "a year and a bit by amount, the middle page": (
+        f"/billing/invoices/?from=2025-01-05&to=2026-02-10&sort=-amount&page={LAST // 10}"
+    ),
+    "a month by balance": "/billing/invoices/?from=2026-01-01&to=2026-01-31&sort=-balance",
     "search by number": "/billing/invoices/?number=0421",
+    "search by number, by amount, overdue": "/billing/invoices/?number=421&sort=-amount&status=overdue",
+    "search by two digits": "/billing/invoices/?number=42",
     "one invoice": f"/billing/invoices/{SOME}/",
     "Subscriptions": "/billing/subscriptions/",
 }

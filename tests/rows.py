@@ -58,7 +58,8 @@ def fill(account: Account, one: UUID, without: str = "") -> None:
 
 
 def _made(model: type[models.Model], account: Account, one: UUID) -> IntegrityError | None:
-    row = {field.attname: _value(field, account, one) for field in model._meta.concrete_fields}
+    given = [field for field in model._meta.concrete_fields if not field.generated]
+    row = {field.attname: _value(field, account, one) for field in given}
     alias = "owner" if model._meta.db_table in WRITTEN_BY_OWNER else "default"
     try:
         with transaction.atomic(using=alias):

@@ -59,6 +59,7 @@ def test_the_engine_moves_balances_and_counters_and_nothing_beside_them(db: Data
     with db.connect("app") as connection:
         for statement in (
             "UPDATE open_balance SET total = total + 1", "UPDATE open_balance SET number = 'X'", "DELETE FROM open_balance",
+            "UPDATE history_day SET issued_on = issued_on", "UPDATE history_size SET size = 0", "DELETE FROM history_day",
             "DELETE FROM number_series", "UPDATE number_series SET series = 'X'",
             "INSERT INTO invoice SELECT * FROM invoice ON CONFLICT (account_id, id) DO UPDATE SET total = 0",
         ):  # fmt: skip
@@ -120,6 +121,14 @@ PLANTED = {
     "a due date": (
         "UPDATE open_balance SET due_on = due_on + 1, grace_until_on = grace_until_on + 1 WHERE number = 'INV-000002'",
         ("open_balances_copy_their_invoices", "invoice INV-000002"),
+    ),
+    "a count by day": (
+        "UPDATE history_day SET count = count + 1 WHERE is_open AND count > 0",
+        ("history_is_counted_by_day", "open invoices of 2026-11-03"),
+    ),
+    "a count by amount": (
+        "DELETE FROM history_size WHERE NOT is_open",
+        ("history_is_counted_by_amount", "paid invoices of 2026-11"),
     ),
     "an entry in the books": (
         "UPDATE entry SET amount = amount + 1 WHERE code = 'receivable' AND amount = 150 AND transfer_id ="

@@ -10,6 +10,7 @@ from django.db.models import Sum
 
 from tests.cast import an_account
 from tests.databases import Database
+from tests.many_invoices import recount
 from tests.refills.shop import OWNER, SUPPORT
 from tollbook.accounts.account import today_in
 from tollbook.audit.books import audit
@@ -115,6 +116,7 @@ class Till:
                 owner.execute(f"UPDATE {table} SET {moved} WHERE account_id = %(id)s", values)
             for table in ("invoice", "open_balance"):
                 owner.execute(f"UPDATE {table} SET {days} WHERE account_id = %(id)s", values)
+            recount(owner, self.id)
 
     def assert_sound(self) -> None:
         """What was charged is in the books, and the books hold."""

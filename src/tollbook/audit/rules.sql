@@ -329,6 +329,29 @@ JOIN (SELECT invoice_id, ROW (number, sequence, total, issued_on, due_on, grace_
 WHERE o.facts IS DISTINCT FROM i.facts
 ORDER BY i.number LIMIT 1
 
+-- name: history_is_counted_by_day
+-- What Invoice History says there is, by day, numbers and what decides about the status, is what there is.
+SELECT format('%%s invoices of %%s', CASE WHEN is_open THEN 'open' ELSE 'paid' END, issued_on),
+       format('counted %%s, owing %%s; there are %%s, owing %%s', coalesce(c.count, 0), coalesce(c.balance, 0), coalesce(r.count, 0), coalesce(r.balance, 0))
+FROM (SELECT issued_on, block, prefix, is_open, due_on, grace_until_on, count, balance FROM history_day WHERE account_id = %(account_id)s) c
+FULL JOIN (SELECT issued_on, sequence / 1000 AS block, rtrim(number, '0123456789') AS prefix, balance > 0 AS is_open,
+                  CASE WHEN balance > 0 THEN due_on ELSE issued_on END AS due_on,
+                  CASE WHEN balance > 0 THEN grace_until_on ELSE issued_on END AS grace_until_on, count(*) AS count, sum(balance) AS balance
+           FROM open_balance WHERE account_id = %(account_id)s GROUP BY 1, 2, 3, 4, 5, 6) r
+  USING (issued_on, block, prefix, is_open, due_on, grace_until_on)
+WHERE coalesce(c.count, 0) <> coalesce(r.count, 0) OR coalesce(c.balance, 0) <> coalesce(r.balance, 0)
+ORDER BY issued_on, is_open, block LIMIT 1
+
+-- name: history_is_counted_by_amount
+-- What Invoice History says there is of about an amount is what there is.
+SELECT format('%%s invoices of %%s', CASE WHEN is_open THEN 'open' ELSE 'paid' END, to_char(month_on, 'YYYY-MM')),
+       format('of size %%s counted %%s; there are %%s', size, coalesce(c.count, 0), coalesce(r.count, 0))
+FROM (SELECT size, month_on, is_open, count FROM history_size WHERE account_id = %(account_id)s) c
+FULL JOIN (SELECT size, date_trunc('month', issued_on::timestamp)::date AS month_on, balance > 0 AS is_open, count(*) AS count
+           FROM open_balance WHERE account_id = %(account_id)s GROUP BY 1, 2, 3) r USING (size, month_on, is_open)
+WHERE coalesce(c.count, 0) <> coalesce(r.count, 0)
+ORDER BY month_on, is_open, size LIMIT 1
+
 -- name: receivable_equals_open_balances
 -- What the books say customers owe is the sum of what is open on invoices.
 SELECT 'ledger account receivable', format('stands at %%s; open invoices sum to %%s', r.total, o.total)

@@ -19,7 +19,7 @@ from django.db.models import Sum
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
-from tollbook.invoicing import deferral
+from tollbook.invoicing import deferral, tally
 from tollbook.invoicing.given_back import Stretch, standing, stretch_of
 from tollbook.invoicing.issue import TAX, draw, number_of
 from tollbook.invoicing.seller import sellers
@@ -180,6 +180,8 @@ def reduce(invoice: Invoice, amount: Decimal, kind: ReductionKind) -> None:
         cursor.execute(SQL["reduce"], values)
         if cursor.rowcount != 1:
             raise Conflict(f"{invoice.number}: less is owed than the {kind.label.lower()} of {amount} would take off.")
+        [balance] = cursor.fetchone()
+    tally.count([tally.Change(invoice.account_id, invoice.id, before=balance + amount)])
 
 
 def record(

@@ -1,8 +1,9 @@
 """What Invoice History shows: filters, orders, pages, totals, and one invoice opened.
 
-Lists are found in `open_balance`, a narrow table with an index for each order that holds everything a filter asks for,
-so that any page of 100,000 invoices takes milliseconds. All of it is readable by the portal's role. Statements are put
-together from the fixed pieces of this file and of status.py; what people typed travels as parameters.
+Lists are found in `open_balance`, a narrow table with an index for each order that holds what filters ask for. They are
+counted in `history_day` (tally.py), which also says where a page begins in a list of a million (place.py). All of it is
+readable by the portal's role. Statements are put together from the fixed pieces of this file, of place.py, of
+number_search.py and of status.py; what people typed travels as parameters.
 """
 
 from collections.abc import Iterator
@@ -17,12 +18,19 @@ from django.db import connection
 
 from tollbook.accounts.account import by_id, today_in
 from tollbook.errors import NotFound
+from tollbook.invoicing import number_search, place
+from tollbook.invoicing.place import OPEN, chosen, days
 from tollbook.invoicing.status import Status, condition, status_of
 from tollbook.invoicing.tables import Invoice, InvoiceLine, OpenBalance, Reduction, Settlement
 from tollbook.money.amount import ZERO
 
 LARGEST_PAGE = 500
 CHUNK = 2_000
+SHOWN = "invoice_id, number, sequence, total, balance, issued_on, due_on, grace_until_on, kind, currency"
+ALL = number_search.Search().source
+CUT = "OFFSET %(offset)s LIMIT %(limit)s"
+FEW = 20_000
+"""Rows that are sooner read than found out about."""
 
 
 class SortKey(StrEnum):
@@ -35,7 +43,13 @@ class SortKey(StrEnum):
     DATE = "date"
 
 
-_COLUMN = {SortKey.NUMBER: "sequence", SortKey.AMOUNT: "total", SortKey.BALANCE: "balance", SortKey.DATE: "issued_on"}
+_COLUMNS = {
+    SortKey.NUMBER: ("sequence",),
+    SortKey.AMOUNT: ("size", "total", "sequence"),
+    SortKey.BALANCE: ("balance", "sequence"),
+    SortKey.DATE: ("issued_on", "sequence"),
+}
+"""What each order goes by, as its index has it. By `size` is by total, only told to the index (tables.OpenBalance)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +155,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
-    """Invoices of one status that are owed: all of them, and those that match the filters other than the status."""
+    """Invoices of one status: all of them, and those that match the filters other than the status."""
 
     count: int
     balance: Decimal
@@ -150,11 +164,43 @@ class _Sum:
 
 
 @dataclass(frozen=True, slots=True)
+class _List:
+    """Invoices that match the filters other than the status: which, where to read them, and how many there are."""
+
+    account_id: UUID
+    wanted: Filter
+    today: date
+    source: str
+    sums: dict[Status, _Sum]
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many match, by status."""
+        return {status: each.matching for status, each in self.sums.items()}
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the account has too many to read them all."""
+        return sum(each.count for each in self.sums.values()) > FEW
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What statements about it are executed with."""
+        return _parameters(self.account_id, self.wanted, self.today)
+
+    def is_few(self, piece: "_Piece") -> bool:
+        """Whether what is read for a piece is little: an index has what is owed on, and another each day's."""
+        if Status.PAID not in piece.statuses and piece.count <= FEW:
+            return True
+        return sum(self.counts.values()) <= FEW
+
+
+@dataclass(frozen=True, slots=True)
 class _Piece:
-    """A run of rows in the index order of one column: `statuses` as in a filter, `offset` and `limit` as in SQL."""
+    """A run of rows in the index order of some columns: `statuses` as they are, `offset` and `limit` as in SQL."""
 
     statuses: frozenset[Status]
-    column: str
+    columns: tuple[str, ...]
     descending: bool
     count: int
     offset: int = 0
@@ -170,20 +216,22 @@ def page(
     """
     today = today or today_in(by_id(account_id))
     size = min(max(size, 1), LARGEST_PAGE)
-    counts, owed, owed_here = _summary(account_id, wanted, today)
+    listed = _listed(account_id, wanted, today)
+    counts = listed.counts
     total = sum(counts[status] for status in wanted.statuses or counts)
     number = min(max(number, 1), max(1, -(-total // size)))
     found: list[Row] = []
     for piece in _cut(_pieces(wanted, sort, counts), (number - 1) * size, size):
-        found += _read(account_id, wanted, piece, today)
-    return Page(found, number, size, total, counts, owed, owed_here)
+        found += _read(listed, piece)
+    asked_for = {status: each for status, each in listed.sums.items() if status in (wanted.statuses or counts)}
+    here = _owed({status: (each.matching, each.matching_balance) for status, each in asked_for.items()})
+    return Page(found, number, size, total, counts, _owed_of(listed.sums), here)
 
 
 def owed(account_id: UUID, today: date | None = None) -> Owed:
     """What the account owes now."""
     today = today or today_in(by_id(account_id))
-    sums = _sums(_open_sums("TRUE"), _parameters(account_id, Filter(), today))
-    return _owed({status: (each.count, each.balance) for status, each in sums.items()})
+    return _owed_of(_counted("FALSE", _parameters(account_id, Filter(), today)))
 
 
 def rows(account_id: UUID, wanted: Filter, sort: Sort, today: date | None = None) -> Iterator[Row]:
@@ -192,7 +240,7 @@ def rows(account_id: UUID, wanted: Filter, sort: Sort, today: date | None = None
     Inside a transaction it lives as long as that; outside, PostgreSQL keeps the result until the last row is read.
     """
     today = today or today_in(by_id(account_id))
-    statement = _statement(wanted.statuses, wanted, _order(sort))
+    statement = _all_in_order(wanted, sort)
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement, _parameters(account_id, wanted, today))
         while chunk := cursor.fetchmany(CHUNK):
@@ -205,7 +253,7 @@ def newest(
     """Up to `limit` invoices by number, the highest first, below the sequence `before`: keyset pages for machines."""
     today = today or today_in(by_id(account_id))
     below = "" if before is None else " AND sequence < %(before)s"
-    statement = _statement(wanted.statuses, wanted, "sequence DESC", "LIMIT %(limit)s", below)
+    statement = _in_order(wanted.statuses, wanted, "sequence DESC", "LIMIT %(limit)s", below)
     parameters = _parameters(account_id, wanted, today) | {"before": before, "limit": min(limit, LARGEST_PAGE)}
     return _rows(statement, parameters, today)
 
@@ -228,56 +276,84 @@ def find(account_id: UUID, number: str, today: date | None = None) -> Opened:
     )
 
 
-def _summary(account_id: UUID, wanted: Filter, today: date) -> tuple[dict[Status, int], Owed, Owed]:
-    """Counts by status under the other filters; what is owed in all, and on what was asked for. One snapshot.
+def _listed(account_id: UUID, wanted: Filter, today: date) -> _List:
+    """The account's invoices under the filters other than the status, counted.
 
-    Only what is owed is summed, from a partial index; the paid ones, mostly ten times as many, are merely counted.
+    Without a part of the number all is known from counts. With it, rows are looked up and counted: of a few thousand in
+    their index, of more where such numbers can be.
     """
-    matching = _matching(wanted)
+    values = _parameters(account_id, wanted, today)
+    listed = _List(account_id, wanted, today, ALL, _counted(days(values), values))
+    if not values["number"]:
+        return listed
+    if listed.is_long:
+        search = number_search.plan(account_id, values["number"])
+        if search.is_all:
+            return replace(listed, wanted=replace(wanted, number=""))
+        listed = replace(listed, source=search.source)
+    found = _found(listed)
+    sums = {status: replace(each, **found.get(status, _NONE)) for status, each in listed.sums.items()}
+    return replace(listed, sums=sums)
+
+
+def _counted(matching: str, values: dict[str, Any]) -> dict[Status, _Sum]:
+    """Counts and sums by status of all invoices of the account, and of those whose days match."""
     statement = (
-        f"{_open_sums(matching)} UNION ALL SELECT NULL, 0, 0, count(*), 0 FROM open_balance"
-        f" WHERE account_id = %(account_id)s AND {matching}"
-    )
-    sums = _sums(statement, _parameters(account_id, wanted, today))
-    found = sums.pop(None).matching
-    counts = {status: sums[status].matching if status in sums else 0 for status in Status}
-    counts[Status.PAID] = found - sum(counts.values())
-    here = [status for status in sums if status in (wanted.statuses or Status)]
-    owed_here = _owed({status: (sums[status].matching, sums[status].matching_balance) for status in here})
-    return counts, _owed({status: (each.count, each.balance) for status, each in sums.items()}), owed_here
-
-
-def _open_sums(matching: str) -> str:
-    """Counts and balances of what is owed, by rank of status: of all, and of what matches."""
-    return (
-        f"SELECT {_rank()}, count(*), sum(balance), count(*) FILTER (WHERE {matching}),"
+        f"SELECT {_rank()}, sum(count), sum(balance), coalesce(sum(count) FILTER (WHERE {matching}), 0),"
         f" coalesce(sum(balance) FILTER (WHERE {matching}), 0)"
-        " FROM open_balance WHERE account_id = %(account_id)s AND balance > 0 GROUP BY 1"
+        " FROM history_day WHERE account_id = %(account_id)s GROUP BY 1"
     )
-
-
-def _sums(statement: str, parameters: dict[str, Any]) -> dict[Any, _Sum]:
-    statuses = list(Status)
     with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return {None if rank is None else statuses[rank]: _Sum(*figures) for rank, *figures in cursor.fetchall()}
+        cursor.execute(statement, values)
+        found = {
+            rank: _Sum(int(count), balance, int(matching), there) for rank, count, balance, matching, there in cursor
+        }
+    return {status: found.get(rank, _Sum(0, ZERO, 0, ZERO)) for rank, status in enumerate(Status)}
+
+
+_NONE = {"matching": 0, "matching_balance": ZERO}
+
+
+def _found(listed: _List) -> dict[Status, dict[str, Any]]:
+    """The same of the rows that match, read one by one."""
+    statement = (
+        f"SELECT {_rank()}, count(*), sum(balance) FROM {listed.source}"
+        f" WHERE account_id = %(account_id)s AND {_matching(listed.wanted)} GROUP BY 1"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, listed.values)
+        statuses = list(Status)
+        return {statuses[rank]: {"matching": count, "matching_balance": balance} for rank, count, balance in cursor}
+
+
+def _owed_of(sums: dict[Status, _Sum]) -> Owed:
+    return _owed({status: (each.count, each.balance) for status, each in sums.items()})
 
 
 def _owed(sums: dict[Status, tuple[int, Decimal]]) -> Owed:
-    """From counts and balances by status, without paid ones."""
+    """From counts and balances by status; of paid ones nothing is owed."""
     overdue_count, overdue_amount = sums.get(Status.OVERDUE, (0, ZERO))
     amount = sum((balance for _, balance in sums.values()), ZERO)
-    return Owed(amount, sum(count for count, _ in sums.values()), overdue_amount, overdue_count)
+    open_count = sum(count for status, (count, _) in sums.items() if status in OPEN)
+    return Owed(amount, open_count, overdue_amount, overdue_count)
 
 
 def _pieces(wanted: Filter, sort: Sort, counts: dict[Status, int]) -> list[_Piece]:
-    """The list as runs that an index holds in order. Only by status there are several: one for each, newest first."""
-    statuses = [status for status in Status if status in (wanted.statuses or counts)]
-    if sort.key != SortKey.STATUS:
-        count = sum(counts[status] for status in statuses)
-        return [_Piece(wanted.statuses, _COLUMN[sort.key], sort.descending, count)]
-    ordered = reversed(statuses) if sort.descending else statuses
-    return [_Piece(frozenset([status]), "issued_on", True, counts[status]) for status in ordered]
+    """The list as runs that an index holds in order. By status there is one for each, the newest first; by balance those
+    that are paid are one of their own, by number."""
+    statuses = frozenset(wanted.statuses or counts)
+    if sort.key == SortKey.STATUS:
+        ordered = [status for status in Status if status in statuses]
+        runs = [(frozenset([status]), SortKey.DATE) for status in ordered]
+    elif sort.key == SortKey.BALANCE:
+        runs = [(statuses - OPEN, SortKey.NUMBER), (statuses & OPEN, SortKey.BALANCE)]
+    else:
+        runs = [(statuses, sort.key)]
+    descending = sort.descending or sort.key == SortKey.STATUS
+    return [
+        _Piece(some, _COLUMNS[key], descending, sum(counts[status] for status in some))
+        for some, key in (reversed(runs) if sort.descending else runs)
+    ]
 
 
 def _cut(pieces: list[_Piece], offset: int, limit: int) -> Iterator[_Piece]:
@@ -289,15 +365,44 @@ def _cut(pieces: list[_Piece], offset: int, limit: int) -> Iterator[_Piece]:
         offset, limit = max(0, offset - piece.count), limit - max(0, taken)
 
 
-def _read(account_id: UUID, wanted: Filter, piece: _Piece, today: date) -> list[Row]:
-    """A run's rows, read from whichever end of the index is nearer."""
+def _read(listed: _List, piece: _Piece) -> list[Row]:
+    """A run's rows: all that match are read when they are few among many; else an index is read in its order."""
+    if listed.is_long and (listed.source != ALL or listed.is_few(piece)):
+        return _picked(listed, piece)
+    if listed.is_long and not listed.wanted.number and piece.columns[0] in place.STEPS:
+        return _from_place(listed, piece)
+    return _from_end(listed, piece)
+
+
+def _picked(listed: _List, piece: _Piece) -> list[Row]:
+    """Found by what the filters ask for, then put into order; without OFFSET 0, it might be along the order's index."""
+    few = (
+        f"{listed.source} WHERE account_id = %(account_id)s AND {_matching(listed.wanted)} AND {chosen(piece.statuses)}"
+    )
+    source = f"(SELECT invoice_id, {', '.join(piece.columns)} FROM {few} OFFSET 0) AS few"
+    ordered = _ordered(piece.columns, piece.descending)
+    statement = _looked_up(f"SELECT invoice_id AS found_id FROM {source} ORDER BY {ordered} {CUT}", ordered)
+    return _rows(statement, listed.values | {"offset": piece.offset, "limit": piece.limit}, listed.today)
+
+
+def _from_place(listed: _List, piece: _Piece) -> list[Row]:
+    """Along the index, from where the counts say that the page begins."""
+    open_count = sum(each.count for status, each in listed.sums.items() if status in OPEN)
+    begin = place.find(piece.columns[0], piece.descending, piece.statuses, listed.values, piece.offset, open_count)
+    ordered = _ordered(piece.columns, piece.descending)
+    statement = _in_order(piece.statuses, listed.wanted, ordered, CUT, begin.condition)
+    cut = {**begin.values, "offset": begin.skipped, "limit": piece.limit}
+    return _rows(statement, listed.values | cut, listed.today)
+
+
+def _from_end(listed: _List, piece: _Piece) -> list[Row]:
+    """Along the index, from whichever end of it is nearer."""
     from_end = piece.count - piece.offset - piece.limit
     backwards = from_end < piece.offset
-    direction = "DESC" if piece.descending != backwards else "ASC"
-    ordered = ", ".join(f"{column} {direction}" for column in dict.fromkeys((piece.column, "sequence")))
-    statement = _statement(piece.statuses, wanted, ordered, "OFFSET %(offset)s LIMIT %(limit)s")
+    ordered = _ordered(piece.columns, piece.descending != backwards)
+    statement = _in_order(piece.statuses, listed.wanted, ordered, CUT)
     cut = {"offset": from_end if backwards else piece.offset, "limit": piece.limit}
-    found = _rows(statement, _parameters(account_id, wanted, today) | cut, today)
+    found = _rows(statement, listed.values | cut, listed.today)
     return found[::-1] if backwards else found
 
 
@@ -307,34 +412,46 @@ def _rows(statement: str, parameters: dict[str, Any], today: date) -> list[Row]:
         return [_row(found, today) for found in cursor.fetchall()]
 
 
-def _statement(statuses: frozenset[Status], wanted: Filter, order: str, cut: str = "", more: str = "") -> str:
-    """The rows of a list. They are found and cut in an index that holds all that is asked for, and then looked up."""
-    chosen = f" AND ({condition(sorted(statuses))})" if statuses and statuses != set(Status) else ""
-    found = f"account_id = %(account_id)s AND {_matching(wanted)}{chosen}{more} ORDER BY {order} {cut}"
+def _in_order(statuses: frozenset[Status], wanted: Filter, order: str, cut: str, more: str = "") -> str:
+    """Some rows of a list, found and cut in an index that holds all that is asked for."""
+    found = f"account_id = %(account_id)s AND {_matching(wanted)} AND {chosen(statuses)}{more}"
+    return _looked_up(f"SELECT invoice_id AS found_id FROM open_balance WHERE {found} ORDER BY {order} {cut}", order)
+
+
+def _looked_up(found: str, order: str) -> str:
+    """The rows of these few ids, each looked up for itself, whatever the search for them was thought to cost."""
     return (
-        "SELECT invoice_id, number, sequence, total, balance, issued_on, due_on, grace_until_on, kind, currency"
-        f" FROM (SELECT invoice_id AS found_id FROM open_balance WHERE {found}) AS found"
-        " JOIN open_balance ON account_id = %(account_id)s AND invoice_id = found_id"
-        " JOIN (SELECT id, kind, currency FROM invoice WHERE account_id = %(account_id)s) AS paper ON id = found_id"
+        f"SELECT {SHOWN} FROM ({found}) AS found CROSS JOIN LATERAL"
+        " (SELECT * FROM open_balance WHERE account_id = %(account_id)s AND invoice_id = found_id LIMIT 1) AS owed"
+        " CROSS JOIN LATERAL"
+        " (SELECT kind, currency FROM invoice WHERE account_id = %(account_id)s AND id = found_id LIMIT 1) AS paper"
         f" ORDER BY {order}"
+    )
+
+
+def _all_in_order(wanted: Filter, sort: Sort) -> str:
+    """All rows of a list."""
+    return (
+        f"SELECT {SHOWN} FROM open_balance"
+        " JOIN (SELECT id, kind, currency FROM invoice WHERE account_id = %(account_id)s) AS paper ON id = invoice_id"
+        f" WHERE account_id = %(account_id)s AND {_matching(wanted)} AND {chosen(wanted.statuses)} ORDER BY {_order(sort)}"
     )
 
 
 def _matching(wanted: Filter) -> str:
     """The filters that are set, but for the status."""
-    parts = {
-        "issued_on >= %(issued_from)s::date": wanted.issued_from,
-        "issued_on <= %(issued_until)s::date": wanted.issued_until,
-        "strpos(number, %(number)s) > 0": wanted.number.strip(),
-    }
-    return " AND ".join(part for part, value in parts.items() if value) or "TRUE"
+    dated = days({"issued_from": wanted.issued_from, "issued_until": wanted.issued_until})
+    return f"{dated} AND strpos(number, %(number)s) > 0" if wanted.number.strip() else dated
 
 
 def _order(sort: Sort) -> str:
-    direction = "DESC" if sort.descending else "ASC"
     if sort.key != SortKey.STATUS:
-        return f"{_COLUMN[sort.key]} {direction}, sequence {direction}"
-    return f"{_rank()} {direction}, issued_on DESC, sequence DESC"
+        return _ordered(_COLUMNS[sort.key], sort.descending)
+    return f"{_rank()} {'DESC' if sort.descending else 'ASC'}, issued_on DESC, sequence DESC"
+
+
+def _ordered(columns: tuple[str, ...], descending: bool) -> str:
+    return ", ".join(f"{column} {'DESC' if descending else 'ASC'}" for column in columns)
 
 
 def _rank() -> str:

@@ -21,7 +21,7 @@ from django.db import IntegrityError
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid
-from tollbook.invoicing import deferral
+from tollbook.invoicing import deferral, tally
 from tollbook.invoicing.seller import Seller, buyer, sellers
 from tollbook.invoicing.tables import Invoice, InvoiceKind
 from tollbook.invoicing.tax import NOT_TAXED, Buyer, Source, Sums, Treatment, buyer_of, rules, sums
@@ -190,6 +190,7 @@ def issue_all(papers: Sequence[tuple[Account, Draft]], source: Source | None = N
         execute(SQL["insert_lines"], {"lines": as_json(lines)})
         _number(rows)
         execute(SQL["insert_invoices"], {"invoices": as_json(rows), "sellers": as_json(_printed(by_code))})
+        tally.count([tally.Change(row.account_id, row.id) for row in rows])
     except IntegrityError as error:
         if any(name in str(error) for name in ("invoice_cause_once", "invoice_line_cause_once")):
             raise AlreadyIssued("This has been invoiced already.") from error

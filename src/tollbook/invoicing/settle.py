@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from tollbook.errors import Conflict, Invalid, NotFound
+from tollbook.invoicing import tally
 from tollbook.ledger.post import Movement, Side, post
 from tollbook.money.amount import to_minor
 from tollbook.postgres import wake
@@ -121,6 +122,7 @@ def _move(
         cursor.execute(SQL["take_off"], row)
         [balance] = cursor.fetchone()
         cursor.execute(SQL["insert_settlement"], row)
+    tally.count([tally.Change(account_id, invoice_id, before=balance + amount)])
     what = f"Payment of {facts.number}" if amount > 0 else f"{facts.number} is owed again"
     post(account_id, facts.currency, [Movement(new_id(), "settlement", str(row["id"]), sides, what)])
     wake.tell(account_id)

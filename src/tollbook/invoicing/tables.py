@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import JSONField, Value
+from django.db.models.expressions import RawSQL
 
 MONEY = {"max_digits": 20, "decimal_places": 6}
 
@@ -139,9 +140,14 @@ class InvoiceLine(Line):
         ]
 
 
+_SIZE = """CASE WHEN total < 1 THEN trunc(total * 100)::integer
+ELSE 90 * (length(trunc(total * 100)::text) - 2) + left(trunc(total * 100)::text, 2)::integer END"""
+"""The first two digits of an amount and how many follow, as one number that rises with the amount."""
+
+
 def _order(name: str, *fields: str) -> models.Index:
-    """An index that holds one order of Invoice History and everything that filters ask for."""
-    asked = ("invoice_id", "number", "balance", "issued_on", "due_on", "grace_until_on")
+    """An index that holds one order of Invoice History and what filters by status and day ask for."""
+    asked = ("invoice_id", "balance", "issued_on", "due_on", "grace_until_on")
     return models.Index(fields=["account_id", *fields], include=[one for one in asked if one not in fields], name=name)
 
 
@@ -149,7 +155,7 @@ class OpenBalance(models.Model):
     """What is still owed on an invoice: its total less its settlements. Changed only by settling, under its row lock.
 
     Number, total and days are copies of the invoice's own, which never change (and no role may update them here), so that
-    one narrow table answers every filter, order and sum of Invoice History.
+    one narrow table answers every filter and order of Invoice History. `size` is about how much the total is.
     """
 
     pk = models.CompositePrimaryKey("account_id", "invoice_id")
@@ -162,6 +168,9 @@ class OpenBalance(models.Model):
     issued_on = models.DateField()
     due_on = models.DateField()
     grace_until_on = models.DateField()
+    size = models.GeneratedField(
+        expression=RawSQL(_SIZE, ()), output_field=models.IntegerField(), db_persist=True
+    )
 
     class Meta:
         db_table = "open_balance"
@@ -171,16 +180,64 @@ class OpenBalance(models.Model):
             ),
         ]
         indexes = [
-            _order("open_balance_by_balance", "balance", "sequence"),
-            _order("open_balance_by_number", "sequence"),
-            _order("open_balance_by_amount", "total", "sequence"),
+            models.Index(
+                fields=["account_id", "sequence"],
+                include=["invoice_id", "number", "balance", "issued_on", "due_on", "grace_until_on"],
+                name="open_balance_by_number",
+            ),
+            _order("open_balance_by_amount", "size", "total", "sequence"),
             _order("open_balance_by_date", "issued_on", "sequence"),
             models.Index(
                 fields=["account_id", "grace_until_on", "due_on", "balance"],
                 name="open_balance_owed",
                 condition=models.Q(balance__gt=0),
             ),
+            models.Index(
+                fields=["account_id", "balance", "sequence"],
+                include=["invoice_id", "issued_on", "due_on", "grace_until_on"],
+                name="open_balance_by_balance",
+                condition=models.Q(balance__gt=0),
+            ),
         ]
+
+
+class HistoryDay(models.Model):
+    """How many invoices an account has of a day and a block of numbers, and what is open on them.
+
+    Kept by tally.py in the transaction that changes an open balance, so that a list of a million is counted in a
+    thousand rows. Those of which nothing is owed have their day of issue for the other two days. `prefix` is what
+    numbers begin with ("INV-"), `block` their sequence without its last three digits.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "account_id", "issued_on", "block", "prefix", "is_open", "due_on", "grace_until_on"
+    )
+    account_id = models.UUIDField()
+    issued_on = models.DateField()
+    block = models.BigIntegerField()
+    prefix = models.CharField(max_length=40)
+    is_open = models.BooleanField()
+    due_on = models.DateField()
+    grace_until_on = models.DateField()
+    count = models.IntegerField()
+    balance = models.DecimalField(**MONEY)
+
+    class Meta:
+        db_table = "history_day"
+
+
+class HistorySize(models.Model):
+    """How many invoices of about an amount (OpenBalance.size) an account has of a month; kept as HistoryDay."""
+
+    pk = models.CompositePrimaryKey("account_id", "size", "month_on", "is_open")
+    account_id = models.UUIDField()
+    size = models.IntegerField()
+    month_on = models.DateField()
+    is_open = models.BooleanField()
+    count = models.IntegerField()
+
+    class Meta:
+        db_table = "history_size"
 
 
 class Settlement(models.Model):
