@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import django
@@ -46,17 +47,19 @@ DATABASE = type(connections["default"])
 
 
 class Fatal:
-    """Counts calls of something, and dies at one of them."""
+    """Counts calls of something, of all threads, and dies at one of them."""
 
     def __init__(self, number: int, when: str) -> None:
-        self.left, self.when = number, when
+        self.left, self.when, self.counting = number, when, Lock()
 
     def __call__(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        self.left -= 1
-        if self.left == 0 and self.when == "before":
+        with self.counting:
+            self.left -= 1
+            is_last = self.left == 0
+        if is_last and self.when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         answer = work(*args, **named)
-        if self.left == 0:
+        if is_last:
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
