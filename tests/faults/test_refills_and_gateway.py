@@ -22,13 +22,13 @@ pytestmark = pytest.mark.faults
 
 REFILLS = int(os.environ.get("TOLLBOOK_FAULT_REFILLS", "500"))
 SEED = int(os.environ.get("TOLLBOOK_FAULT_SEED") or secrets.randbelow(10**9))
-ACCOUNTS = max(25, REFILLS // 20)
+ACCOUNTS = max(25, REFILLS // 50)
 DONE = ("drop_after", "half_answer", "garbled", "error_after")
 RATES = {
     "drop_before": 0.04, "drop_after": 0.06, "half_answer": 0.04, "garbled": 0.03, "error_after": 0.04,
-    "error_failed": 0.02, "error_before": 0.03, "rate_limited": 0.03, "slow": 0.005, "stalled": 0.005,
-}
-"""Of all requests, questions included: a third of them meets trouble."""
+    "error_failed": 0.02, "error_before": 0.03, "rate_limited": 0.03,
+} | dict.fromkeys(("slow", "stalled"), 0.005 if REFILLS <= 500 else 0.002)
+"""Of all requests, questions included: a third of them meets trouble. For the last two somebody has to wait."""
 
 
 def test_under_every_kind_of_fault_each_refill_is_charged_at_most_once_and_credited_exactly_then(db: Database) -> None:

@@ -47,6 +47,36 @@ def gateway_is(path: str = "tollbook.payments.simulated.Simulated") -> override_
     return override_settings(GATEWAYS={"simulated": path})
 
 
+WHEN = {
+    "refill": (
+        "decided_at",
+        "charging_at",
+        "asked_at",
+        "finished_at",
+        "next_ask_at",
+        "needs_person_at",
+        "confirm_by",
+        "given_up_at",
+    ),
+    "card_attempt": ("began_at", "failed_at"),
+    "refill_attempt": ("first_sent_at", "sent_at", "answered_at"),
+    "refill_rule": ("set_at", "tripped_at", "released_at"),
+    "refill_stop": ("since_at", "until_at"),
+    "transfer": ("posted_at",),
+}
+"""What tells when something about refills was, by table."""
+
+
+def let_pass(db: Database, account_ids: list[UUID], step: timedelta) -> None:
+    """Time goes by for these accounts: everything about their refills lies that much further back."""
+    with db.connect("owner") as owner:
+        for table, names in WHEN.items():
+            moved = ", ".join(f"{name} = {name} - %(step)s" for name in names)
+            owner.execute(
+                f"UPDATE {table} SET {moved} WHERE account_id = ANY(%(ids)s)", {"step": step, "ids": account_ids}
+            )
+
+
 class Shop:
     """One account; usage costs a cent a second, so every sum can be met exactly."""
 
@@ -137,28 +167,7 @@ class Shop:
 
     def later(self, **duration: float) -> None:
         """Let time pass: everything about refills lies that much further back."""
-        step = timedelta(**duration)
-        columns = {
-            "refill": (
-                "decided_at",
-                "charging_at",
-                "asked_at",
-                "finished_at",
-                "next_ask_at",
-                "needs_person_at",
-                "confirm_by",
-                "given_up_at",
-            ),
-            "card_attempt": ("began_at", "failed_at"),
-            "refill_attempt": ("first_sent_at", "sent_at", "answered_at"),
-            "refill_rule": ("set_at", "tripped_at", "released_at"),
-            "refill_stop": ("since_at", "until_at"),
-            "transfer": ("posted_at",),
-        }
-        with self.db.connect("owner") as owner:
-            for table, names in columns.items():
-                moved = ", ".join(f"{name} = {name} - %(step)s" for name in names)
-                owner.execute(f"UPDATE {table} SET {moved} WHERE account_id = %(id)s", {"step": step, "id": self.id})
+        let_pass(self.db, [self.id], timedelta(**duration))
 
     def run(self, rounds: int = 1) -> int:
         return sum(run.run_due() for _ in range(rounds))

@@ -9,10 +9,12 @@ import os
 import random
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from math import ceil
 from typing import ClassVar
+from unittest import mock
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -22,7 +24,7 @@ from django.test.utils import override_settings
 
 from tests.databases import Database
 from tests.payments.gateways import Deaf
-from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is
+from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, let_pass
 from tests.together import together
 from tollbook.errors import Refused
 from tollbook.ledger.tables import Transfer
@@ -31,16 +33,20 @@ from tollbook.payments.gateway import ChargeAnswer, ChargeRequest, Unknown
 from tollbook.payments.simulated import Simulated
 from tollbook.payments.tables import SimulatedCharge
 from tollbook.postgres.ids import new_id
-from tollbook.refills import health, limits, run
-from tollbook.refills.rule import Rule
+from tollbook.refills import brakes, health, limits, run, stops
+from tollbook.refills.rule import MOST_CHARGES_PER_DAY, Rule
 from tollbook.refills.tables import OPEN_STATES, Refill
 from tollbook.usage.event import Event
 from tollbook.usage.record import record
 from tollbook.wallets.credit import adjust
 
+RULES_EACH = 10
+"""Rules that an account gets one after another, each in a month of its own."""
+
 RULES = int(os.environ.get("TOLLBOOK_REFILL_RULES", "25"))
 UNKNOWN_CHARGES = int(os.environ.get("TOLLBOOK_UNKNOWN_CHARGES", "12"))
 MIXED_WORK = int(os.environ.get("TOLLBOOK_MIXED_WORK", "640"))
+BATCH = 1 if MIXED_WORK < 10_000 else 100
 THREADS = 64
 
 
@@ -92,20 +98,28 @@ def most_within(times: list[timedelta], window: timedelta) -> int:
 
 
 def test_no_rule_whatever_is_used_charges_more_than_a_cap(db: Database) -> None:
-    for seed in range(RULES):
+    for seed in range(0, RULES, RULES_EACH):
         db.empty()
-        one_rule(db, random.Random(seed), f"shop-{seed}")
+        dice = random.Random(seed)
+        shop = Shop(db, f"shop-{seed}", timezone=dice.choice(["UTC", "Asia/Kathmandu", "America/New_York"]))
+        shop.ready("100.00", dice.choice(["sim_4242", "sim_4242", "sim_0408"]))
+        for _ in range(min(RULES_EACH, RULES - seed)):
+            one_rule(shop, dice)
+            shop.later(days=32)
 
 
-def one_rule(db: Database, dice: random.Random, slug: str) -> None:
+def one_rule(shop: Shop, dice: random.Random) -> None:
     """A random rule under random use, asked for by hand in between; every cap is looked at after every step."""
-    shop = Shop(db, slug, timezone=dice.choice(["UTC", "Asia/Kathmandu", "America/New_York"]))
     amount, minimum = Decimal(dice.randint(1, 300)), Decimal(dice.randint(0, 400))
     cap = amount * (minimum // amount + 1) + dice.randint(0, 3000)
     rule = Rule(True, amount, minimum, cap, max_charges_per_day=dice.randint(1, 9))
     of_account = Decimal(dice.randint(100, 4000))
     limits.set_account_limit(shop.account, of_account, "Drawn", SUPPORT)
-    shop.ready("100.00", dice.choice(["sim_4242", "sim_4242", "sim_0408"]), rule)
+    shop.rule(rule)
+    with contextlib.suppress(Refused):
+        stops.release(shop.account, "outbound", SUPPORT)
+    if shop.balance() > 100:
+        shop.use(shop.balance() - 100)
     an_hour = {"charges_an_hour": dice.randint(1, 12), "money_an_hour": dice.randint(10_000, 500_000)}
     with override_settings(REFILL_LIMITS={"account_month": 0} | an_hour):
         for _ in range(dice.randint(4, 9)):
@@ -219,8 +233,7 @@ def all_sent(shops: list[Shop]) -> None:
 
 
 def later(shops: list[Shop], hours: int) -> None:
-    for shop in shops:
-        shop.later(hours=hours)
+    let_pass(shops[0].db, [shop.id for shop in shops], timedelta(hours=hours))
 
 
 def settled(shops: list[Shop]) -> None:
@@ -232,47 +245,70 @@ def settled(shops: list[Shop]) -> None:
 def test_64_threads_of_debits_refills_and_credits_equal_a_serial_oracle(db: Database) -> None:
     """Never two open refills (lago #1962), no lost update (blnk #182): to the last decimal what one after another gives."""
     shop = Shop(db)
-    shop.ready("500.00", rule=Rule(True, Decimal(20), Decimal(480), Decimal(10**9), max_charges_per_day=100))
-    begin, counted, lock = shop.balance(), {"used": Decimal(0), "credited": Decimal(0)}, threading.Lock()
+    shop.ready("500.00", rule=Rule(True, Decimal(20), Decimal(480), Decimal(10**9), MOST_CHARGES_PER_DAY))
+    begin, done, lock = shop.balance(), Done(), threading.Lock()
     usual = {"account_month": 10**12, "charges_an_hour": 10**9, "money_an_hour": 10**12}
 
     def work() -> None:
-        dice = random.Random(threading.get_ident())
-        for _ in range(max(1, MIXED_WORK // THREADS)):
-            used, credited = one_of_many(shop, dice)
+        dice, pieces = random.Random(threading.get_ident()), 0
+        while pieces < MIXED_WORK / THREADS:
+            one = one_of_many(shop, dice)
+            pieces += one.pieces
             with lock:
-                counted["used"] += used
-                counted["credited"] += credited
+                done.add(one)
 
-    with override_settings(REFILL_LIMITS=usual):
+    brakes_on = tuple(brake for brake in brakes.BRAKES if brake not in (brakes.too_fast, brakes.daily_count))
+    with override_settings(REFILL_LIMITS=usual), mock.patch.object(brakes, "BRAKES", brakes_on):
         in_threads(THREADS, work)
     shop.finish()
-    refilled = sum((refill.amount for refill in shop.refills() if refill.state == "succeeded"), Decimal(0))
-    assert shop.balance() == begin - counted["used"] + counted["credited"] + refilled
+    made = [refill for refill in shop.refills() if refill.state == "succeeded"]
+    refilled = sum((refill.amount for refill in made), Decimal(0))
+    print(f"{done.pieces} pieces of work of {THREADS} threads, {len(made)} refills")
+    assert shop.balance() == begin - done.used + done.credited + refilled
     assert refilled == shop.charged() > 0
     assert_one_at_a_time(shop)
     assert_chained(shop)
     shop.assert_sound()
 
 
-def one_of_many(shop: Shop, dice: random.Random) -> tuple[Decimal, Decimal]:
-    """One piece of work; what it used and what it credited, once it is sure."""
+@dataclass
+class Done:
+    """Pieces of work, and what they used and credited, once it is sure."""
+
+    pieces: int = 0
+    used: Decimal = Decimal(0)
+    credited: Decimal = Decimal(0)
+
+    def add(self, other: "Done") -> None:
+        self.pieces += other.pieces
+        self.used += other.used
+        self.credited += other.credited
+
+
+def one_of_many(shop: Shop, dice: random.Random) -> Done:
+    """One call: what is due, a refill by hand, a credit; or, mostly, debits: one, or a batch of a few."""
     match dice.randrange(8):
         case 0:
             certainly(run.run_due)
+            return Done(1)
         case 1:
             with contextlib.suppress(Refused):
                 certainly(lambda: run.ask(shop.account, "outbound", Decimal(dice.randint(1, 9)), OWNER))
+            return Done(1)
         case 2:
             amount, made = Decimal(dice.randint(-300, 300) or 1) / 100, new_id()
             certainly(lambda: adjust(shop.id, "outbound", amount, "paid", "A correction", SUPPORT, made))
-            return Decimal(0), amount
+            return Done(1, credited=amount)
         case _:
-            seconds = Decimal(dice.randint(1, 300)) / 4
-            event = Event(str(new_id()), "outbound", seconds, datetime.now(UTC))
-            certainly(lambda: record(shop.id, [event]))
-            return Decimal(ceil(seconds)) / 100, Decimal(0)
-    return Decimal(0), Decimal(0)
+            quantities = [Decimal(dice.randint(1, 300)) / 4 for _ in range(dice.choice([1, 1, 2, BATCH]))]
+            now = datetime.now(UTC)
+            events = [Event(str(new_id()), "outbound", seconds, now) for seconds in quantities]
+            certainly(lambda: record(shop.id, events))
+            return Done(len(events), used=sum(map(cost, quantities)))
+
+
+def cost(seconds: Decimal) -> Decimal:
+    return Decimal(ceil(seconds)) / 100
 
 
 def certainly(work: Callable[[], object]) -> None:

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from tests.databases import Database
 from tollbook.postgres import ids
+from tollbook.rating import set_rate
 from tollbook.refills import health
 
 REAL = datetime
@@ -39,6 +40,10 @@ class Clock:
     def seconds(self) -> float:
         """For what asks how much time has passed."""
         return self.at.timestamp()
+
+    def nanoseconds(self) -> int:
+        """For what counts in them."""
+        return int(self.seconds()) * 10**9
 
 
 class Ids:
@@ -91,6 +96,7 @@ def simulated(db: Database) -> Iterator[tuple[Clock, Ids]]:
                     stack.enter_context(mock.patch.object(module, "datetime", Simulated))
             stack.enter_context(mock.patch.object(ids, "uuid7", counted))
             stack.enter_context(mock.patch.object(health, "time", SimpleNamespace(monotonic=clock.seconds)))
+            stack.enter_context(mock.patch.object(set_rate, "time", SimpleNamespace(time_ns=clock.nanoseconds)))
             yield clock, counted
 
 
