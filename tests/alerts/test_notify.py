@@ -12,7 +12,7 @@ from tests.databases import Database
 from tests.payments.test_transfer import an_invoice
 from tests.payments.till import Till
 from tests.people import grant, person
-from tests.refills.shop import OWNER, SUPPORT, Shop, other
+from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
 from tests.together import together
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import OPERATOR_ID
@@ -23,8 +23,9 @@ from tollbook.alerts.tables import AlertCursor, Delivery, Notice
 from tollbook.errors import Conflict, Invalid
 from tollbook.payments import captured, collect, dispute
 from tollbook.payments.gateway import Dispute, Succeeded
-from tollbook.refills import stops, switch
+from tollbook.refills import health, stops, switch
 from tollbook.refills.brakes import Stop
+from tollbook.refills.settle import settle
 from tollbook.wallets.credit import adjust
 
 
@@ -221,13 +222,13 @@ def test_a_payment_that_waits_for_the_holder_is_told_once(db: Database) -> None:
     assert Notice.objects.filter(kind="payment.action_required").count() == 1
 
 
-def test_what_nobody_knows_after_an_hour_is_told_to_the_operator_once(db: Database) -> None:
+def test_what_nobody_put_before_a_person_in_two_hours_is_told_to_the_operator_once(db: Database) -> None:
     till, shop = Till(db), Shop(db, "contoso")
     notify.look()
     till.ask(till.invoice(), till.card())
     shop.ready("50.00", token="sim_3184").run()
     sent = {"payment_intent": till.id, "refill": shop.id}
-    for minutes, told_of in ((50, []), (70, ["payment.unresolved", "refill.unresolved"])):
+    for minutes, told_of in ((110, []), (130, ["payment.unresolved", "refill.unresolved"])):
         with db.connect("owner") as owner:
             for table, account_id in sent.items():
                 owner.execute(
@@ -251,6 +252,39 @@ def test_a_payment_that_waits_for_a_person_is_told_to_the_operator_at_once(db: D
         notify.look()
     [told] = Notice.objects.filter(account_id=OPERATOR_ID, kind="payment.unresolved")
     assert "charged twice" in told.data["reason"]
+    captured.settle(till.id, paid.id, 1, Succeeded("ch_third", Decimal(100), "USD"))
+    for _ in range(2):
+        notify.look()
+    _, told = Notice.objects.filter(account_id=OPERATOR_ID, kind="payment.unresolved").order_by("id")
+    assert "ch_third: charged twice" in told.data["reason"]
+
+
+def test_each_question_about_a_refill_is_told_to_the_operator_once(told: Told) -> None:
+    told.shop.ready("50.00").run()
+    for count, reference in enumerate(("ch_second", "ch_second", "ch_third", "ch_third")):
+        settle(told.id, told.shop.refill().id, Succeeded(reference, Decimal(500), "USD"))
+        told.look()
+        told.look()
+        notices = list(Notice.objects.filter(account_id=OPERATOR_ID, kind="refill.unresolved").order_by("id"))
+        assert len(notices) == count // 2 + 1
+        assert f"{reference} was not" in notices[-1].data["reason"]
+    assert told.notices("refill.unresolved") == []
+
+
+@gateway_is("Silent")
+def test_a_refill_of_which_the_gateway_says_nothing_is_told_once_and_not_again_when_it_was_told_before(told: Told) -> None:
+    told.shop.ready("50.00").run()
+    told.shop.later(minutes=61)
+    health.forget()
+    told.shop.run()
+    for _ in range(2):
+        told.look()
+    [notice] = Notice.objects.filter(account_id=OPERATOR_ID, kind="refill.unresolved")
+    assert "does not say whether" in notice.data["reason"]
+    with told.shop.db.connect("owner") as owner:
+        owner.execute("UPDATE alert_notice SET crossing = '' WHERE kind = 'refill.unresolved'")
+    told.look()
+    assert Notice.objects.filter(kind="refill.unresolved").count() == 1, "as releases before this one told it"
 
 
 def test_a_dispute_is_told_when_it_opens_and_at_each_end(db: Database) -> None:

@@ -84,7 +84,7 @@ def low(crossing: Crossing, name: str) -> Fact:
 
 def _refill(
     account_id: UUID, id: UUID, state: str, at: datetime, amount: Decimal, currency: str, outcome: str, automatic: bool,
-    type_code: str, name: str, balance: Decimal, number: str | None,
+    type_code: str, name: str, balance: Decimal, number: str | None, crossing: str = "",
 ) -> Fact:  # fmt: skip
     data = {
         "refill": str(id),
@@ -102,7 +102,7 @@ def _refill(
     if unresolved:
         data["account"] = _slug(account_id)
     kind = "refill.unresolved" if unresolved else f"refill.{state}"
-    return Fact(OPERATOR_ID if unresolved else account_id, kind, f"refill/{id}", "", at, data)
+    return Fact(OPERATOR_ID if unresolved else account_id, kind, f"refill/{id}", crossing, at, data)
 
 
 def _stop(
@@ -173,7 +173,7 @@ def _received(
 
 def _payment(
     account_id: UUID, id: UUID, state: str, at: datetime, number: str, amount: Decimal, currency: str, outcome: str,
-    next_on: date | None,
+    next_on: date | None, crossing: str = "",
 ) -> Fact:  # fmt: skip
     data = {
         "invoice": number,
@@ -183,7 +183,7 @@ def _payment(
     }
     if state == "unknown":
         data["account"] = _slug(account_id)
-        return Fact(OPERATOR_ID, "payment.unresolved", f"payment/{id}", "", at, data)
+        return Fact(OPERATOR_ID, "payment.unresolved", f"payment/{id}", crossing, at, data)
     if state == "action_required":
         return Fact(account_id, "payment.action_required", f"payment/{id}", "", at, data)
     data["next_on"] = next_on.isoformat() if next_on else ""

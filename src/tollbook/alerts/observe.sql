@@ -12,18 +12,31 @@ ORDER BY r.finished_at
 LIMIT %(limit)s
 
 -- name: refills_waiting
--- Refills that wait for the card's holder (told to the account), or of which nobody knows after an hour (told to the operator).
-SELECT r.account_id, r.id, r.state, coalesce(r.charging_at, r.decided_at), r.amount, r.currency, r.outcome, r.automatic, w.type_code, t.name, w.paid + w.granted, NULL::text
+-- Refills that wait for the card's holder (told to the account), and those that wait for a person at the desk, in whatever state, once for each time they were put there (told to the operator); what nobody has put there in two hours, too. What an earlier release told had no crossing.
+SELECT r.account_id, r.id, told.told_as, coalesce(told.asked_at, r.charging_at, r.decided_at), r.amount, r.currency,
+       CASE told.told_as WHEN 'unknown' THEN coalesce(nullif(r.question, ''), r.outcome) ELSE r.outcome END,
+       r.automatic, w.type_code, t.name, w.paid + w.granted, NULL::text, told.crossing
 FROM refill r
 JOIN wallet w ON w.account_id = r.account_id AND w.id = r.wallet_id
 JOIN credit_type t ON t.code = w.type_code
-WHERE r.decided_at > %(began)s
-  AND (r.state = 'action_required' AND NOT EXISTS (
-           SELECT FROM alert_notice n WHERE n.account_id = r.account_id AND n.kind = 'refill.action_required'
-           AND n.subject = 'refill/' || r.id AND n.crossing = '')
-       OR r.state = 'unknown' AND r.charging_at < clock_timestamp() - interval '1 hour' AND NOT EXISTS (
-           SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'refill.unresolved'
-           AND n.subject = 'refill/' || r.id AND n.crossing = ''))
+JOIN LATERAL (
+    SELECT 'action_required' AS told_as, NULL::timestamptz AS asked_at, '' AS crossing
+    WHERE r.state = 'action_required' AND r.decided_at > %(began)s AND NOT EXISTS (
+        SELECT FROM alert_notice n WHERE n.account_id = r.account_id AND n.kind = 'refill.action_required'
+        AND n.subject = 'refill/' || r.id AND n.crossing = '')
+    UNION ALL
+    SELECT 'unknown', r.needs_person_at, asked.crossing
+    FROM (SELECT to_char(r.needs_person_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS crossing) AS asked
+    WHERE r.needs_person_at > %(began)s AND NOT EXISTS (
+        SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'refill.unresolved'
+        AND n.subject = 'refill/' || r.id AND (n.crossing = asked.crossing OR n.crossing = '' AND n.made_at > r.needs_person_at))
+    UNION ALL
+    SELECT 'unknown', NULL, ''
+    WHERE r.state = 'unknown' AND r.needs_person_at IS NULL AND r.decided_at > %(began)s
+        AND r.charging_at < clock_timestamp() - interval '2 hours' AND NOT EXISTS (
+        SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'refill.unresolved'
+        AND n.subject = 'refill/' || r.id)) told ON true
+WHERE r.state IN ('unknown', 'action_required') OR r.needs_person_at IS NOT NULL
 ORDER BY r.decided_at
 LIMIT %(limit)s
 
@@ -87,20 +100,29 @@ ORDER BY p.finished_at
 LIMIT %(limit)s
 
 -- name: payments_waiting
--- Charges of invoices by themselves that wait for the card's holder (told to the account), and those that wait for a person at the desk, such as when nobody knows after an hour (told to the operator).
-SELECT p.account_id, p.id, w.told_as, coalesce(p.charging_at, p.decided_at), i.number, p.amount, p.currency,
-       coalesce(nullif(p.question, ''), p.outcome), NULL::date
+-- The same of charges of invoices; those that wait for the card's holder only when nobody asked for them.
+SELECT p.account_id, p.id, told.told_as, coalesce(told.asked_at, p.charging_at, p.decided_at), i.number, p.amount, p.currency,
+       coalesce(nullif(p.question, ''), p.outcome), NULL::date, told.crossing
 FROM payment_intent p
 JOIN invoice i ON i.account_id = p.account_id AND i.id = p.invoice_id
 JOIN LATERAL (
-    SELECT 'action_required' AS told_as WHERE p.state = 'action_required' AND p.automatic AND NOT EXISTS (
+    SELECT 'action_required' AS told_as, NULL::timestamptz AS asked_at, '' AS crossing
+    WHERE p.state = 'action_required' AND p.automatic AND p.decided_at > %(began)s AND NOT EXISTS (
         SELECT FROM alert_notice n WHERE n.account_id = p.account_id AND n.kind = 'payment.action_required'
         AND n.subject = 'payment/' || p.id AND n.crossing = '')
     UNION ALL
-    SELECT 'unknown' WHERE (p.needs_person_at IS NOT NULL OR p.state = 'unknown' AND p.charging_at < clock_timestamp() - interval '1 hour')
-        AND NOT EXISTS (SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'payment.unresolved'
-                        AND n.subject = 'payment/' || p.id AND n.crossing = '')) w ON true
-WHERE p.decided_at > %(began)s AND (p.state IN ('unknown', 'action_required') OR p.needs_person_at IS NOT NULL)
+    SELECT 'unknown', p.needs_person_at, asked.crossing
+    FROM (SELECT to_char(p.needs_person_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS crossing) AS asked
+    WHERE p.needs_person_at > %(began)s AND NOT EXISTS (
+        SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'payment.unresolved'
+        AND n.subject = 'payment/' || p.id AND (n.crossing = asked.crossing OR n.crossing = '' AND n.made_at > p.needs_person_at))
+    UNION ALL
+    SELECT 'unknown', NULL, ''
+    WHERE p.state = 'unknown' AND p.needs_person_at IS NULL AND p.decided_at > %(began)s
+        AND p.charging_at < clock_timestamp() - interval '2 hours' AND NOT EXISTS (
+        SELECT FROM alert_notice n WHERE n.account_id = %(operator)s AND n.kind = 'payment.unresolved'
+        AND n.subject = 'payment/' || p.id)) told ON true
+WHERE p.state IN ('unknown', 'action_required') OR p.needs_person_at IS NOT NULL
 ORDER BY p.decided_at
 LIMIT %(limit)s
 

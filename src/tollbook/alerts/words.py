@@ -171,10 +171,11 @@ def _unresolved(data: Mapping[str, Any], reader: Reader) -> Message:
     return Message(
         f"A refill of {data['account']} is unresolved",
         (
-            f"For an hour nobody could say whether the card was charged {amount} for {name}.",
-            "It is asked again and again, and never charged again meanwhile. Look at the gateway's own list.",
+            f"A refill of {amount} for {name} waits for a person: the gateway does not tell what became of it, or tells "
+            "what can't be.",
+            "It is never charged again meanwhile. Look at the gateway's own list, then settle it on the desk.",
         ),
-        (("Refill", data["refill"]), ("Amount", amount), ("Said", data.get("reason", "nothing"))),
+        (("Refill", data["refill"]), ("Amount", amount), ("Said", data.get("reason") or "nothing")),
         "/desk/refills/",
         "Open the refills",
     )
