@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner, Result
+from django.test.utils import override_settings
 
 from tests.payments.till import Till
 from tests.refills.shop import SUPPORT, gateway_is
@@ -15,8 +17,16 @@ from tollbook.audit.books import audit
 from tollbook.cli import payments as commands
 from tollbook.cli.main import main
 from tollbook.errors import Invalid
-from tollbook.payments import person, reconcile, refund
-from tollbook.payments.gateway import Charged, Declined, RefundAnswer, RefundRequest, Succeeded
+from tollbook.payments import captured, person, reconcile, refund
+from tollbook.payments.gateway import (
+    ChargeAnswer,
+    Charged,
+    Declined,
+    Dispute,
+    RefundAnswer,
+    RefundRequest,
+    Succeeded,
+)
 from tollbook.payments.refund import Back
 from tollbook.payments.simulated import Simulated
 from tollbook.payments.tables import Disputed, Payment
@@ -64,6 +74,39 @@ def test_a_charge_whose_answer_was_lost_is_found_and_settled(till: Till) -> None
     assert reconcile.settle([one]) == []
     assert (till.owed(invoice), codes()) == (0, [])
     assert audit([till.account]) == []
+
+
+def test_one_difference_that_fails_keeps_no_other_from_being_settled(till: Till, caplog) -> None:
+    card, invoices = till.card("sim_0408"), [till.invoice() for _ in range(3)]
+    paid = [till.pay(invoice, card) for invoice in invoices]
+
+    def settle_but_the_first(account_id: UUID, our_id: UUID, answer: ChargeAnswer, attempt: int) -> object:
+        if our_id == paid[0].id:
+            raise ArithmeticError("a defect")
+        return captured.settle(account_id, our_id, attempt, answer)
+
+    [left] = reconcile.settle(report().differences, {"invoice": settle_but_the_first})
+    assert (left.charge.our_id, "ArithmeticError" in left.do) == (str(paid[0].id), True)
+    assert "a defect" in caplog.text
+    assert [till.owed(invoice) for invoice in invoices] == [100, 0, 0]
+    assert reconcile.catch_up() == 1
+    assert till.owed(invoices[0]) == 0
+
+
+class Broken(Simulated):
+    """Fails in a way that nobody foresaw, whatever it is asked."""
+
+    def disputes(self, since: datetime, until: datetime) -> Iterator[Dispute]:
+        yield from super().disputes(since, until)
+        yield None  # type: ignore[misc]
+
+
+def test_one_gateway_that_fails_keeps_no_other_from_its_comparison(till: Till, caplog) -> None:
+    till.pay(till.invoice(), till.card("sim_0408"))
+    both = {"broken": "tests.payments.test_reconcile.Broken", "simulated": "tollbook.payments.simulated.Simulated"}
+    with override_settings(GATEWAYS=both):
+        assert reconcile.catch_up() == 1
+    assert "gateway broken" in caplog.text and codes() == []
 
 
 def test_a_second_charge_for_the_same_is_never_settled_away(till: Till) -> None:

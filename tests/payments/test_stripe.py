@@ -23,6 +23,7 @@ from tests.refills.shop import OWNER, Shop
 from tollbook.payments import attempts, gateway, method
 from tollbook.payments.gateway import (
     ActionRequired,
+    Charged,
     ChargeRequest,
     Declined,
     Refunded,
@@ -350,6 +351,22 @@ def test_the_list_of_charges_has_everything_that_the_truth_has(fake: Gateway, sh
     [other] = [one for one in listed if one.reference == foreign.id]
     assert (other.account_id, other.idempotency_key, other.state) == (None, "", "unknown")
     assert list(gateway.charges("stripe", start - timedelta(hours=1), start - timedelta(minutes=30))) == []
+
+
+def test_a_charge_whose_words_somebody_has_changed_is_listed_and_nobodys(fake: Gateway, shop: Shop) -> None:
+    """Whoever may use the gateway's pages may write over what a charge carries."""
+    start = datetime.now(UTC) - timedelta(seconds=2)
+
+    def listed() -> list[Charged]:
+        return list(gateway.charges("stripe", start, datetime.now(UTC) + timedelta(hours=1)))
+
+    card = save_card(fake, shop.id)
+    gateway.charge("stripe", a_request(shop, card.token))
+    [made] = [one for one in listed() if one.account_id == shop.id]
+    about = {"tollbook_account": "somebody", "tollbook_attempt": "first"}
+    client().v1.payment_intents.update(made.reference, {"metadata": about})
+    [changed] = [one for one in listed() if one.reference == made.reference]
+    assert (changed.account_id, changed.attempt, changed.state) == (None, 0, "succeeded")
 
 
 def test_a_payment_page_is_open_then_paid_and_found_by_its_key(fake: Gateway, shop: Shop) -> None:

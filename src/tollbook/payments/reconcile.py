@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Event
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import OperationalError
 from django.db.models import Min, Sum
 
 from tollbook.accounts.tables import Account
@@ -95,17 +97,32 @@ def compare(name: str, since: datetime, until: datetime) -> Report:
     charges = list(gateway.charges(name, since, until))
     listed = {charge.reference for charge in charges}
     for charge in charges:
-        report.differences += _of_charge(report, charge, slugs)
+        report.differences += _compared(name, charge.reference, partial(_of_charge, report, charge, slugs))
     _name_second_charges(report, charges)
     for payment in _booked(name, since, until, slugs):
         if payment.charge_reference not in listed:
-            report.differences += _of_payment(payment, slugs)
+            differs = partial(_of_payment, payment, slugs)
+            report.differences += _compared(name, payment.charge_reference, differs, slugs[payment.account_id])
     contested = set()
     for told in gateway.disputes(name, since, until):
         contested.add(told.reference)
-        report.differences += _of_dispute(report, told, slugs)
+        report.differences += _compared(name, told.reference, partial(_of_dispute, report, told, slugs))
     report.differences += _disputes_of_ours(name, since, until, contested, slugs)
     return report
+
+
+def _compared(
+    name: str, reference: str, differs: Callable[[], Iterable[Difference]], account: str = ""
+) -> list[Difference]:
+    """How one thing differs. One that can't be compared is a difference of its own, and keeps no other from its turn."""
+    try:
+        return list(differs())
+    except (OperationalError, Unreachable):
+        raise
+    except Exception as error:
+        log.exception("%s at %s can't be compared", reference, name)
+        says = f"It could not be compared with the books: {type(error).__name__}."
+        return [Difference("not_compared", name, reference, account, says, "Tell your engineers; the log says more.")]
 
 
 def settle(differences: Iterable[Difference], settlers: Settlers = NOBODY) -> list[Difference]:
@@ -113,7 +130,8 @@ def settle(differences: Iterable[Difference], settlers: Settlers = NOBODY) -> li
 
     `settlers`: who takes what became of charges that were for other things than invoices.
     """
-    return [one for one in differences if not _settled(one, settlers)]
+    tried = (_tried(one, settlers) for one in differences)
+    return [left for left in tried if left is not None]
 
 
 def catch_up(
@@ -135,22 +153,39 @@ def catch_up(
             done += _catch_up(name, now, settlers, open_since(name))
         except Unreachable:
             log.warning("gateway %s can't be reached: nothing was compared", name)
+        except OperationalError:
+            raise  # the database is away: the next round compares
+        except Exception:
+            log.exception("gateway %s was not compared to the end", name)
     return done
 
 
 def _catch_up(name: str, now: datetime, settlers: Settlers, open_since: datetime | None) -> int:
     found = compare(name, _begins(name, now, open_since), now).differences
-    for told in gateway.disputes(name, now - DISPUTES_BACK, now):
-        dispute.take(name, told)
-    for reference in list(Disputed.objects.filter(**_everybody(), **_open(name)).values_list("reference", flat=True)):
-        try:
-            dispute.refresh(name, reference)
-        except LookupError:
-            log.error("gateway %s does not know dispute %s any more", name, reference)
     left = settle(found, settlers)
     for one in left:
         log.error("gateway %s and the books differ: %s", name, one.says, extra={"reference": one.reference})
+    _disputes(name, now)
     return len(found) - len(left)
+
+
+def _disputes(name: str, now: datetime) -> None:
+    """Take what the gateway lists of the last days, and ask about those that are open here, each by itself."""
+    for told in gateway.disputes(name, now - DISPUTES_BACK, now):
+        _by_itself(told.reference, partial(dispute.take, name, told))
+    for reference in list(Disputed.objects.filter(**_everybody(), **_open(name)).values_list("reference", flat=True)):
+        _by_itself(reference, partial(dispute.refresh, name, reference))
+
+
+def _by_itself(reference: str, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except (OperationalError, Unreachable):
+        raise
+    except LookupError:
+        log.error("its gateway does not know dispute %s any more", reference)
+    except Exception:
+        log.exception("dispute %s can't be taken", reference)
 
 
 def _begins(name: str, now: datetime, open_since: datetime | None) -> datetime:
@@ -167,6 +202,17 @@ def _open(name: str) -> dict[str, str]:
 
 def _everybody() -> dict[str, list[UUID]]:
     return {"account_id__in": list(Account.objects.values_list("id", flat=True))}
+
+
+def _tried(one: Difference, settlers: Settlers) -> Difference | None:
+    """What is left of a difference: None once it is settled. One that fails keeps no other from its turn."""
+    try:
+        return None if _settled(one, settlers) else one
+    except (OperationalError, Unreachable):
+        raise
+    except Exception as error:
+        log.exception("the difference about %s at %s can't be settled", one.reference, one.gateway)
+        return replace(one, do=f"Settling it failed ({type(error).__name__}); tell your engineers. {one.do}")
 
 
 def _settled(one: Difference, settlers: Settlers) -> bool:

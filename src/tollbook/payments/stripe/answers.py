@@ -144,6 +144,7 @@ def charged(intent: Table, install: str) -> Charged:
     if isinstance(answer, Declined) and _on_open_page(intent):
         answer = ActionRequired("The payment page is still open.", reference=intent["id"])
     about = intent["metadata"] if intent["metadata"].get("tollbook_install") == install else {}
+    attempt = about.get("tollbook_attempt", "")
     latest = intent.get("latest_charge")
     refunded = latest.get("amount_refunded", 0) if isinstance(latest, Mapping) else 0
     counted = intent["amount_received"] if intent["status"] == "succeeded" else intent["amount"]
@@ -159,7 +160,7 @@ def charged(intent: Table, install: str) -> Charged:
         answer=answer,
         purpose=about.get("tollbook_purpose", ""),
         our_id=about.get("tollbook_id", ""),
-        attempt=int(about.get("tollbook_attempt") or 0),
+        attempt=int(attempt) if attempt.isdecimal() else 0,
     )
 
 
@@ -233,7 +234,11 @@ def _state(answer: ChargeAnswer) -> ChargeState:
 
 
 def _uuid(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
+    """An id of ours; None for what somebody has written over it on the gateway's pages."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 def _at(seconds: int) -> datetime:
