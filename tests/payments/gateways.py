@@ -7,7 +7,15 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from tollbook.payments.gateway import ChargeAnswer, ChargeRequest, RefundAnswer, RefundRequest, Succeeded, Unknown
+from tollbook.payments.gateway import (
+    ChargeAnswer,
+    ChargeRequest,
+    Declined,
+    RefundAnswer,
+    RefundRequest,
+    Succeeded,
+    Unknown,
+)
 from tollbook.payments.simulated import Simulated
 
 
@@ -84,6 +92,16 @@ class Silent(Simulated):
 
     def look_up(self, account_id: UUID, idempotency_key: str) -> ChargeAnswer | None:
         return Unknown("No answer.")
+
+
+class Refusing(Simulated):
+    """Takes no request: something in the settings is wrong. No bank is asked."""
+
+    heard: ClassVar[list[str]] = []
+
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        self.heard.append(request.idempotency_key)
+        return Declined("parameter_invalid", "Invalid currency: xyz", ours=True)
 
 
 class Mute(Simulated):

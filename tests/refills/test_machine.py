@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import override_settings
 
-from tests.payments.gateways import Deaf, Silent
+from tests.payments.gateways import Deaf, Refusing, Silent
 from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
 from tests.together import together
 from tollbook.accounts.audit import SYSTEM, trail
@@ -32,7 +32,7 @@ from tollbook.payments.simulated import Simulated
 from tollbook.payments.tables import Payment, SimulatedCharge
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.scope import rows_of
-from tollbook.refills import decide, health, limits, person, run, send, switch
+from tollbook.refills import brakes, decide, health, limits, person, run, send, switch
 from tollbook.refills.due import pause_after
 from tollbook.refills.settle import settle
 from tollbook.refills.tables import AttemptState, Refill, RefillAttempt
@@ -443,6 +443,33 @@ def test_a_customer_gives_a_confirmation_up(shop: Shop) -> None:
     assert shop.states() == {"withdrawn": 1}
     shop.card("sim_4242")
     run.ask(shop.account, "outbound", Decimal(100), OWNER)
+
+
+def test_a_refused_request_is_no_attempt_at_the_card_and_is_repeated_less_and_less(shop: Shop) -> None:
+    """Only what reaches the card's network counts for its limits; yet nothing is sent again and again."""
+    Refusing.heard.clear()
+    with_backup(shop, "sim_4242", "sim_4444")
+    with gateway_is("Refusing"):
+        shop.run(3)
+        assert (len(Refusing.heard), shop.states()) == (1, {"withdrawn": 1})
+        assert shop.stop().code == "request_refused"
+        [asked] = person.waiting()
+        assert asked.question == "The gateway refuses the request itself, so see to the settings: Invalid currency: xyz"
+        for _ in range(24 * 6):
+            shop.later(minutes=10)
+            shop.run()
+        assert 4 < len(Refusing.heard) < 10, "after 15 minutes, then twice as late each time"
+        assert len(person.waiting()) == 1, "one question, however often it is refused"
+    facts = brakes.choose(shop.account, shop.wallet().id, None, Decimal(100), automatic=True)
+    assert (facts.card.token, facts.record.failed_today, facts.record.in_flight) == ("sim_4242", 0, 0)
+    person.resolve(shop.account, asked.id, "not_charged", "", "The currency is set", SUPPORT)
+    run.ask(shop.account, "outbound", Decimal(100), OWNER)
+    shop.run()
+    assert [charge.token for charge in shop.charges()] == ["sim_4242"]
+    shop.later(minutes=1)
+    shop.use("110.00")
+    shop.run()
+    assert len(shop.charges()) == 2, "it took a request since"
 
 
 def test_an_account_has_a_limit_over_all_its_wallets(shop: Shop) -> None:

@@ -1,7 +1,7 @@
 """What may stop a refill, and why. Each brake looks at the facts and answers a Stop or nothing; the first one wins.
 
 Brakes stop refills, never service. All of them apply to automatic refills. A manual one, which a person asks for, is not
-stopped by `tripped`, `too_fast`, `brought_low_by_hand`, `cooling_down` and `gateway_away`; the caps do apply to it. Caps
+stopped by `tripped`, `too_fast`, `brought_low_by_hand`, `cooling_down`, `request_refused` and `gateway_away`; the caps do apply to it. Caps
 count automatic and manual refills together, succeeded and open.
 """
 
@@ -135,11 +135,25 @@ def cooling_down(facts: Facts) -> Stop | None:
     record = facts.record
     if not facts.automatic or record.failed_at is None or record.streak == 0:
         return None
-    until = record.failed_at + min(FIRST_PAUSE * 2 ** min(record.streak - 1, 10), LONGEST_PAUSE)
+    until = record.failed_at + _pause(record.streak)
     if until <= facts.now:
         return None
     card = facts.card and methods.label(facts.card)
     return Stop("cooling_down", f"{card} failed; it is tried again later. Refill by hand to try at once.", until)
+
+
+def request_refused(facts: Facts) -> Stop | None:
+    """The gateway refused the request for a fault of ours: it counts for no limit of the card, whose network never saw it,
+    and no other card helps; but nothing is sent on and on. A person is asked."""
+    record = facts.record
+    if not facts.automatic or record.request_refused_at is None or record.refused_requests == 0:
+        return None
+    until = record.request_refused_at + _pause(record.refused_requests)
+    if until <= facts.now:
+        return None
+    return Stop(
+        "request_refused", "The payment provider did not take the request; Support has been told. It is repeated later.", until
+    )
 
 
 def daily_count(facts: Facts) -> Stop | None:
@@ -193,6 +207,7 @@ BRAKES: tuple[Callable[[Facts], Stop | None], ...] = (
     refused_card,
     worn_out_card,
     cooling_down,
+    request_refused,
     daily_count,
     monthly_cap,
     account_cap,
@@ -210,6 +225,11 @@ def choose(account: Account, wallet_id: UUID, rule: RefillRule | None, amount: D
         return facts
     other = gather(account, wallet_id, rule, backup, amount, automatic=automatic)
     return facts if first_stop(other) else other
+
+
+def _pause(streak: int) -> timedelta:
+    """How long to wait after so many failures in a row."""
+    return min(FIRST_PAUSE * 2 ** min(streak - 1, 10), LONGEST_PAUSE)
 
 
 def _unusual() -> Stop:

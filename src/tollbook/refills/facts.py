@@ -56,7 +56,7 @@ class ChargedByAll:
 class CardRecord:
     """How the card did in 30 days, over all wallets: attempts in flight, failures within 24 hours, within 30 days, since
     its last success; when the last failure ended, when the 4th and the 8th newest failures were; whether it was ever
-    refused for good."""
+    refused for good. And how many requests the gateway refused for a fault of ours since it took one, when the last."""
 
     in_flight: int
     failed_today: int
@@ -66,6 +66,8 @@ class CardRecord:
     fourth_at: datetime | None
     eighth_at: datetime | None
     refused: bool
+    refused_requests: int = 0
+    request_refused_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

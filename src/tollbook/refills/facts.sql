@@ -33,15 +33,18 @@ FROM (SELECT account_id, id, currency, amount, state FROM refill WHERE charging_
 WHERE id <> %(but_not)s
 
 -- name: card_record
--- How one card did in 30 days over all of the account's wallets and invoices; by every token of its number, so that adding a card again does not clear its record; what was refused for good, only with the same expiry and until its bank renewed it. What was tried for invoices and is not answered is under way.
+-- How one card did in 30 days over all of the account's wallets and invoices; by every token of its number, so that adding a card again does not clear its record. What the gateway refused for a fault of the request never reached the card's network: it is no failure of the card, and told apart. What was refused for good, only with the same expiry and until its bank renewed it. What was tried for invoices and is not answered is under way.
 WITH attempt AS (
     SELECT state IN ('sent', 'unknown') AS in_flight, state = 'succeeded' AS succeeded, sent_at, answered_at,
-           state IN ('declined', 'action_required') AS failed
-    FROM refill_attempt
+           state IN ('declined', 'action_required') AND NOT ours AS failed, state = 'declined' AND ours AS refused
+    FROM refill_attempt a
+    CROSS JOIN LATERAL (
+        SELECT NOT a.hard AND EXISTS (SELECT FROM card_attempt e WHERE e.account_id = a.account_id
+                                      AND e.idempotency_key = a.idempotency_key AND NOT e.counts) AS ours) AS excused
     WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(tokens)s)
       AND sent_at > %(month)s::timestamptz AND refill_id <> %(but_not)s
     UNION ALL
-    SELECT failed_at IS NULL AND counts, false, began_at, failed_at, failed_at IS NOT NULL AND counts
+    SELECT failed_at IS NULL AND counts, false, began_at, failed_at, failed_at IS NOT NULL AND counts, false
     FROM card_attempt c
     WHERE account_id = %(account_id)s AND gateway = %(gateway)s AND token = ANY(%(tokens)s) AND began_at > %(month)s::timestamptz
       AND NOT EXISTS (SELECT FROM refill_attempt r
@@ -62,7 +65,9 @@ SELECT count(*) FILTER (WHERE in_flight),
        (SELECT sent_at FROM attempt WHERE failed ORDER BY sent_at DESC OFFSET 7 LIMIT 1),
        EXISTS (SELECT FROM refused h
                WHERE h.at > coalesce((SELECT max(m.renewed_at) FROM payment_method m WHERE m.account_id = %(account_id)s
-                                      AND m.gateway = %(gateway)s AND m.token = h.token), '-infinity'))
+                                      AND m.gateway = %(gateway)s AND m.token = h.token), '-infinity')),
+       count(*) FILTER (WHERE refused AND sent_at > coalesce((SELECT max(sent_at) FROM attempt WHERE succeeded OR failed), '-infinity')),
+       max(coalesce(answered_at, sent_at)) FILTER (WHERE refused)
 FROM attempt
 
 -- name: crossing

@@ -122,6 +122,9 @@ def _declined(refill: Refill, attempt: RefillAttempt, answer: Declined) -> None:
     if answer.code == CANCELED and is_over(refill):
         _write(refill, **_ended(refill, *_end_of_waiting(refill)))
         return
+    if answer.ours:
+        _refused(refill, answer)
+        return
     backup = _backup(refill, attempt, answer)
     if backup is None:
         _write(refill, **_ended(refill, RefillState.DECLINED, answer.message))
@@ -139,6 +142,17 @@ def _declined(refill: Refill, attempt: RefillAttempt, answer: Declined) -> None:
         confirm_url="",
         **questions_left(refill),
     )
+
+
+def _refused(refill: Refill, answer: Declined) -> None:
+    """The gateway did not take the request: nothing was charged, no bank was asked, and the fault is with us."""
+    outcome = "It could not be sent to the payment provider. Nothing was charged; Support has been told."
+    state = RefillState.WITHDRAWN if refill.attempt == 1 else RefillState.DECLINED
+    _write(refill, **_ended(refill, state, outcome))
+    question = f"The gateway refuses the request itself, so see to the settings: {answer.message}"
+    waiting = Refill.objects.filter(account_id=refill.account_id, needs_person_at__isnull=False)
+    if not waiting.filter(question__startswith=question[:100]).exists():
+        _ask_person(refill, question)
 
 
 def _backup(refill: Refill, attempt: RefillAttempt, answer: Declined) -> PaymentMethod | None:
