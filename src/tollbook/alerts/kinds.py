@@ -37,7 +37,7 @@ _OF_ACCOUNTS = (
 )
 _OF_OPERATOR = (
     Kind("refill.stopped", "Refill stopped for a person", "the velocity breaker of a wallet waits for somebody"),
-    Kind("refill.unresolved", "Refill unresolved", "a charge waits for a person, such as when nobody knows after an hour what became of it"),
+    Kind("refill.unresolved", "Refill unresolved", "a charge waits for a person, as when nobody knows what became of it"),
     Kind("payment.unresolved", "Payment unresolved", "the same of an invoice's payment"),
     Kind("dispute.opened", "Dispute opened", "a card's holder disputes a charge"),
     Kind("dispute.closed", "Dispute closed", "a dispute was won or lost"),

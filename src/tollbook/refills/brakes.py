@@ -1,8 +1,8 @@
 """What may stop a refill, and why. Each brake looks at the facts and answers a Stop or nothing; the first one wins.
 
 Brakes stop refills, never service. All of them apply to automatic refills. A manual one, which a person asks for, is not
-stopped by `tripped`, `too_fast`, `brought_low_by_hand`, `cooling_down`, `request_refused` and `gateway_away`; the caps do apply to it. Caps
-count automatic and manual refills together, succeeded and open.
+stopped by `tripped`, `too_fast`, `brought_low_by_hand`, `cooling_down`, `request_refused` and `gateway_away`; the caps do
+apply to it. Caps count automatic and manual refills together, succeeded and open.
 """
 
 from collections.abc import Callable
@@ -151,9 +151,8 @@ def request_refused(facts: Facts) -> Stop | None:
     until = record.request_refused_at + _pause(record.refused_requests)
     if until <= facts.now:
         return None
-    return Stop(
-        "request_refused", "The payment provider did not take the request; Support has been told. It is repeated later.", until
-    )
+    reason = "The payment provider did not take the request; Support has been told. It is repeated later."
+    return Stop("request_refused", reason, until)
 
 
 def daily_count(facts: Facts) -> Stop | None:

@@ -11,6 +11,7 @@ from litestar.testing import TestClient
 from stripe import WebhookSignature
 
 from tests.databases import Database
+from tests.web.test_intake import finished
 from tollbook.payments.tables import GatewayEventSeen
 from tollbook.web.api.app import api
 from tollbook.web.api.gateways import LARGEST
@@ -72,6 +73,44 @@ def test_there_is_no_door_for_a_gateway_that_is_not_offered(door: TestClient) ->
 def test_an_endless_body_is_refused_unread(door: TestClient) -> None:
     assert sent(door, EVENT | {"padding": "x" * LARGEST}).status_code == 413
     assert GatewayEventSeen.objects.count() == 0
+
+
+class Endless:
+    """A sender whose body has no end: how many pieces were read of it, and what it was answered."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.told: list[dict[str, Any]] = []
+
+    async def receive(self) -> dict[str, Any]:
+        self.read += 1
+        return {"type": "http.request", "body": b"x" * PIECE, "more_body": True}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        self.told.append(message)
+
+
+PIECE = 64 * 1024
+
+
+@pytest.mark.parametrize("path", ["/api/v1/gateways/stripe/webhook", "/api/v1/gateways/stripe/webhook/"])
+@pytest.mark.parametrize(
+    ("announced", "most"),
+    [((b"content-length", b"524289"), 0), ((b"transfer-encoding", b"chunked"), LARGEST // PIECE + 1)],
+)
+def test_no_more_of_a_body_is_kept_than_a_webhook_can_be(
+    db: Database, path: str, announced: tuple[bytes, bytes], most: int
+) -> None:
+    sender = Endless()
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": path,
+        "raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http", "headers": [announced],
+        "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 5), "state": {},
+    }  # fmt: skip
+    with override_settings(GATEWAYS=OFFERED):
+        finished(api(scope, sender.receive, sender.send))
+    assert sender.told[0]["status"] == 413 and sender.read <= most
+    assert (b"connection", b"close") in [(name.lower(), text) for name, text in sender.told[0]["headers"]]
 
 
 def test_without_a_secret_nothing_is_genuine(door: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

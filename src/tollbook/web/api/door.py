@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from tollbook.web.api import gateways, holds, problems, usage
 from tollbook.web.api.auth import Caller, caller_of, check_type
 from tollbook.web.api.gathered import Reply
+from tollbook.web.intake import LARGEST_BODY, TooLarge
 
 Serve = Callable[[Caller, Mapping[str, str], bytes], Awaitable[Reply]]
 Answer = Callable[[Any, Mapping[str, str], Receive], Awaitable[Reply]]
@@ -67,19 +68,27 @@ async def _called(scope: Any, headers: Mapping[str, str], receive: Receive) -> R
 
 
 async def _told(scope: Any, headers: Mapping[str, str], receive: Receive) -> Reply:
-    """A webhook needs no key: its signature is one."""
+    """A webhook needs no key: its signature is one. Anybody may send one, so no more of it is kept than it can be."""
     scope["path_template"] = gateways.TEMPLATE
-    return await gateways.taken(gateways.named_in(scope["path"]) or "", headers, await _body(receive))
+    announced = headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > gateways.LARGEST:
+        raise TooLarge
+    return await gateways.taken(
+        gateways.named_in(scope["path"]) or "", headers, await _body(receive, gateways.LARGEST)
+    )
 
 
-async def _body(receive: Receive) -> bytes:
-    """The whole body; `Intake`, in front of us, bounds its size and its time."""
-    parts = []
+async def _body(receive: Receive, largest: int = LARGEST_BODY) -> bytes:
+    """The whole body, up to `largest` bytes; `Intake`, in front of us, bounds its time. Raises TooLarge."""
+    parts, came = [], 0
     while True:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
             raise Gone
         parts.append(message.get("body", b""))
+        came += len(parts[-1])
+        if came > largest:
+            raise TooLarge
         if not message.get("more_body", False):
             return b"".join(parts) if len(parts) > 1 else bytes(parts[0])
 

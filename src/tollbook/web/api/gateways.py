@@ -26,7 +26,7 @@ class Taken(msgspec.Struct):
     received: bool = True
 
 
-@post("/api/v1/gateways/{name:str}/webhook", status_code=200)
+@post("/api/v1/gateways/{name:str}/webhook", status_code=200, request_max_body_size=LARGEST)
 async def take_webhook(request: Request[Any, Any, Any], name: str) -> Taken:
     """Needs no key but the gateway's signature; without it nothing is stored, and no database is asked."""
     await taken(name, dict(request.headers.items()), await request.body())
@@ -49,6 +49,7 @@ async def taken(name: str, headers: Mapping[str, str], body: bytes) -> Reply:
 
 def named_in(path: str) -> str | None:
     """The gateway's name in the address of its webhooks; None in any other address."""
+    path = path.removesuffix("/")
     name = path.removeprefix(_BEFORE).removesuffix(_AFTER)
     return name if path == f"{_BEFORE}{name}{_AFTER}" and name and "/" not in name else None
 
