@@ -26,6 +26,7 @@ from tollbook.payments.gateway import (
     Succeeded,
     Unknown,
 )
+from tollbook.payments.receive import receive
 from tollbook.payments.simulated import Simulated
 from tollbook.payments.tables import Payment, PaymentIntent, SimulatedCharge
 from tollbook.payments.transfer import record_transfer
@@ -383,6 +384,29 @@ def test_a_question_about_money_outlives_what_is_told_later(till: Till) -> None:
     assert (waits.state, waits.question[:9]) == ("succeeded", "ch_wrong:")
     till.later(hours=2)
     assert collect.run_due() == 0
+
+
+def test_a_charge_that_is_in_the_books_already_pays_nothing_else(till: Till) -> None:
+    invoice = till.invoice()
+    asked = till.ask(invoice, till.card())
+    intent.begin(till.id, asked.id)
+    record_transfer(till.account, till.invoice().number, Decimal(100), "SEPA 1", SUPPORT)
+    with transaction.atomic():
+        receive(till.id, "simulated", "ch_1", Decimal(100), "USD", "Visa", OWNER.name)
+    settle(till.id, asked.id, 1, Succeeded("ch_1", Decimal(100), "USD"))
+    assert (now(till, asked).state, till.owed(invoice)) == ("charging", 100)
+    [waits] = person.waiting()
+    assert waits.question.startswith("ch_1: the books have it already")
+
+
+def test_a_charge_that_cant_be_booked_is_put_before_a_person(till: Till) -> None:
+    asked = waiting(till)
+    with pytest.raises(ValueError, match="without a reference"):
+        settle(till.id, asked.id, 1, Succeeded("", Decimal(100), "USD"))
+    [waits] = person.waiting()
+    assert "was charged, and can't be booked: ValueError" in waits.question
+    settle(till.id, asked.id, 1, Succeeded("ch_1", Decimal(100), "USD"))
+    assert now(till, asked).state == "succeeded"
 
 
 def test_the_question_whether_it_was_charged_ends_when_that_is_known(till: Till) -> None:

@@ -16,7 +16,7 @@ from tests.gateway import Gateway, running
 from tests.payments.at_stripe import BACK, at_stripe, save_card
 from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
 from tollbook.errors import Conflict
-from tollbook.payments import gateway
+from tollbook.payments import gateway, method
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Charged, ChargeRequest, Succeeded, Unknown
 from tollbook.payments.simulated import Simulated
 from tollbook.payments.stripe.adapter import Stripe
@@ -184,6 +184,16 @@ def test_what_the_search_does_not_find_and_its_holder_confirmed_is_credited(forg
     shop.later(hours=23, minutes=30)
     shop.run()
     assert (shop.states(), shop.balance()) == ({"succeeded": 1}, Decimal(100))
+
+
+def test_a_holder_who_refuses_at_the_bank_is_not_charged_on_another_card(fake: Gateway, shop: Shop) -> None:
+    _, reference = waiting_at(fake, shop)
+    method.make_backup(shop.id, save_card(fake, shop.id, "pm_card_mastercard").id, OWNER)
+    fake.control(f"authenticate/{reference}", {"agreed": False})
+    shop.later(minutes=2)
+    shop.run(2)
+    assert shop.states() == {"declined": 1}
+    assert [one for one in fake.moved() if one.what == "charge"] == []
 
 
 def test_a_person_ends_by_its_name_what_the_search_does_not_find(forgetful: Gateway, shop: Shop) -> None:

@@ -13,9 +13,11 @@ from django.test.utils import override_settings
 from tests.payments.gateways import Deaf, Refusing, Silent
 from tests.refills.shop import OWNER, SUPPORT, Shop, gateway_is, other
 from tests.together import together
+from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM, trail
 from tollbook.errors import Conflict, Forbidden, Invalid
-from tollbook.invoicing.tables import Invoice
+from tollbook.invoicing.issue import Draft, DraftLine, issue
+from tollbook.invoicing.tables import Invoice, InvoiceKind
 from tollbook.payments import method
 from tollbook.payments.gateway import (
     CANCELED,
@@ -33,7 +35,7 @@ from tollbook.payments.tables import Payment, SimulatedCharge
 from tollbook.postgres.ids import new_id
 from tollbook.postgres.scope import rows_of
 from tollbook.refills import brakes, decide, health, limits, person, run, send, switch
-from tollbook.refills.due import pause_after
+from tollbook.refills.due import pause_after, unfinished
 from tollbook.refills.settle import settle
 from tollbook.refills.tables import AttemptState, Refill, RefillAttempt
 from tollbook.usage.reverse import Reversal, reverse
@@ -348,6 +350,54 @@ def test_a_question_about_money_outlives_what_is_told_later(shop: Shop) -> None:
     person.resolve(shop.account, refill_id, "given_back", "ch_wrong", "Given back there", SUPPORT)
     settle(shop.id, refill_id, Succeeded("ch_wrong", Decimal(5), "USD"), 1)
     assert person.waiting() == [], "answered once"
+
+
+def test_a_charge_that_cant_be_booked_is_put_before_a_person_and_not_asked_about_on_and_on(shop: Shop) -> None:
+    shop.ready("50.00")
+    refill_id = decide.decide(shop.id, "outbound")
+    line = DraftLine("Something else", "", Decimal(1), Decimal(5), Decimal(5), "revenue:other")
+    with transaction.atomic():
+        issue(shop.account, Draft(InvoiceKind.REFILL, str(refill_id), today_in(shop.account), [line]))
+    shop.run()
+    refill = shop.refill()
+    assert (refill.state, shop.balance(), Payment.objects.count()) == ("charging", Decimal(50), 0)
+    reference = shop.charges()[0].reference
+    question = f"{reference} was charged, and can't be booked: This has been invoiced already. It is tried again."
+    assert [one.question for one in person.waiting()] == [question]
+    shop.later(seconds=30)
+    assert shop.run() == 0, "not every few seconds"
+    shop.later(minutes=6)
+    shop.run()
+    assert [one.question for one in person.waiting()] == [question]
+    with shop.db.connect("owner") as owner:
+        owner.execute("UPDATE invoice SET cause = 'another' WHERE cause = %s", [str(refill_id)])
+    shop.later(minutes=6)
+    shop.run()
+    assert (shop.states(), shop.balance(), person.waiting()) == ({"succeeded": 1}, Decimal(550), [])
+
+
+def test_a_charge_that_is_in_the_books_already_is_never_credited(shop: Shop) -> None:
+    shop.ready("50.00")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    with transaction.atomic():
+        receive(shop.id, "simulated", "ch_1", Decimal(500), "USD", "Visa", OWNER.name)
+    settle(shop.id, refill_id, Succeeded("ch_1", Decimal(500), "USD"))
+    assert (shop.states(), shop.balance()) == ({"charging": 1}, Decimal(50))
+    [asked] = person.waiting()
+    assert asked.question.startswith("ch_1: the books have it already")
+
+
+def test_refills_that_wait_to_be_sent_keep_no_other_from_being_asked_about(shop: Shop) -> None:
+    shops = [shop, *(Shop(shop.db, f"shop-{number}") for number in range(4))]
+    for one in shops:
+        one.ready("50.00")
+    sent = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, sent)
+    shop.later(minutes=1)
+    waiting = [decide.decide(one.id, "outbound") for one in shops[1:]]
+    found = [one.refill_id for one in unfinished(2)]
+    assert sent in found and len(set(found) & set(waiting)) == 2
 
 
 def test_both_questions_of_a_refill_stay_until_they_are_answered(shop: Shop) -> None:

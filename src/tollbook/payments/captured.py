@@ -8,6 +8,8 @@ import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.db import OperationalError
+
 from tollbook.accounts.audit import SYSTEM, note
 from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.settle import settle as apply
@@ -26,7 +28,7 @@ from tollbook.payments.asking import (
 from tollbook.payments.gateway import ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
 from tollbook.payments.intent import card_of, find, key_of, postpone
 from tollbook.payments.questions import UNSAID
-from tollbook.payments.receive import receive
+from tollbook.payments.receive import is_received, receive
 from tollbook.payments.tables import OPEN_INTENTS, IntentState, Payment, PaymentIntent, PaymentMethod
 from tollbook.postgres import wake
 from tollbook.postgres.retry import in_transaction
@@ -51,9 +53,25 @@ def settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswer
     """Take a gateway's answer about an attempt that was sent; answers the intent's state. Safe to repeat, in any order.
 
     Own transaction. Locks the account's row. A success receives the payment, applies it to the invoice as far as that is
-    still owed, and keeps the rest as account credit, all or nothing.
+    still owed, and keeps the rest as account credit, all or nothing; one that can't be booked is put before a person.
     """
-    return in_transaction(lambda: _settle(account_id, intent_id, attempt, answer))
+    try:
+        return in_transaction(lambda: _settle(account_id, intent_id, attempt, answer))
+    except OperationalError:
+        raise  # the database is away: somebody asks again
+    except Exception as error:
+        if isinstance(answer, Succeeded):
+            question = questions.unbooked(answer.reference, error)
+            in_transaction(lambda: _not_booked(account_id, intent_id, question))
+        raise
+
+
+def _not_booked(account_id: UUID, intent_id: UUID, question: str) -> None:
+    lock_settlements(account_id)
+    intent = PaymentIntent.objects.filter(account_id=account_id, id=intent_id).first()
+    if intent is not None:
+        _ask_person(intent, question)
+        postpone(intent, USUAL_PAUSE)
 
 
 def _settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswer) -> IntentState:
@@ -76,6 +94,10 @@ def _succeeded(intent: PaymentIntent, answer: Succeeded) -> None:
     elif intent.code == GIVEN_BACK:
         log.error("payment %s was given back by a person; charge %s is not booked", intent.id, answer.reference)
         _ask_person(intent, f"{answer.reference} was charged; somebody said that it was given back. Nothing was booked.")
+    elif intent.state != IntentState.SUCCEEDED and is_received(intent.account_id, intent.gateway, answer.reference):
+        log.error("payment %s: charge %s is in the books already", intent.id, answer.reference)
+        _ask_person(intent, f"{answer.reference}: the books have it already, as a payment of its own. It pays nothing else.")
+        postpone(intent, USUAL_PAUSE)
     elif intent.state != IntentState.SUCCEEDED:
         _pay(intent, answer)
     elif intent.charge_reference != answer.reference:
@@ -93,7 +115,8 @@ def _pay(intent: PaymentIntent, answer: Succeeded) -> None:
         intent.account_id, intent.gateway, answer.reference, answer.amount, answer.currency, label, intent.requested_by
     )
     pay_with(payment, intent.invoice_id)
-    ended = _end(intent, IntentState.SUCCEEDED, "", f"{answer.reference}: ")
+    answered = f"{answer.reference}: ", f"{answer.reference} {questions.UNBOOKED}"
+    ended = _end(intent, IntentState.SUCCEEDED, "", *answered)
     _write(intent, **ended, code="", charge_reference=answer.reference, payment_id=payment.id)
     if before not in OPEN_INTENTS:
         _came_late(intent, payment, before, outcome)

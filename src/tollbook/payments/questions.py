@@ -6,9 +6,10 @@ A second question never takes the place of one that nobody has answered, and a c
 import hashlib
 from collections.abc import Sequence
 
-from tollbook.errors import Conflict
+from tollbook.errors import Conflict, Refused
 
 UNSAID = "The gateway does not say whether this was charged. Look at its dashboard."
+UNBOOKED = "was charged, and can't be booked"
 LONGEST = 300
 
 
@@ -26,6 +27,12 @@ def with_another(asked: str, another: str, *, is_open: bool) -> str | None:
 def without(asked: str, answered: Sequence[str]) -> str:
     """What is left of open questions once those that begin with one of `answered` are answered by themselves."""
     return "\n".join(line for line in asked.split("\n") if line and not line.startswith(tuple(answered)))
+
+
+def unbooked(reference: str, error: Exception) -> str:
+    """Why a charge that was captured does not stand in the books yet."""
+    told = error.message.rstrip(".") if isinstance(error, Refused) else type(error).__name__
+    return f"{reference} {UNBOOKED}: {told[:150]}. It is tried again."
 
 
 def is_about(asked: str, reference: str) -> bool:

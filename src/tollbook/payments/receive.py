@@ -51,6 +51,11 @@ def receive(
     return payment
 
 
+def is_received(account_id: UUID, gateway: str, charge_reference: str) -> bool:
+    """Whether the books have this charge as a payment already. Any transaction; no locks."""
+    return Payment.objects.filter(account_id=account_id, gateway=gateway, charge_reference=charge_reference).exists()
+
+
 def _movement(payment: Payment) -> Movement:
     return Movement(
         id=new_id(),

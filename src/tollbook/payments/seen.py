@@ -7,7 +7,7 @@ from uuid import UUID
 from tollbook.errors import Invalid
 from tollbook.payments import gateway
 from tollbook.payments.gateway import Charged, NotOffered, Succeeded, Unreachable
-from tollbook.payments.tables import Payment
+from tollbook.payments.receive import is_received
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +51,5 @@ def _must_be(meant: Meant, found: Charged) -> None:
 
 def _refuse_what_is_booked(meant: Meant, reference: str) -> None:
     """What stands in the books has paid something else already, or is kept as account credit."""
-    if Payment.objects.filter(account_id=meant.account_id, gateway=meant.gateway, charge_reference=reference).exists():
+    if is_received(meant.account_id, meant.gateway, reference):
         raise Invalid("The books have this charge already, as a payment of its own.", field="reference")

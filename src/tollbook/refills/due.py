@@ -67,7 +67,7 @@ def due_wallets(limit: int = LIMIT) -> list[DueWallet]:
 
 
 def unfinished(limit: int = LIMIT) -> list[Unfinished]:
-    """Intents not sent yet, and charges whose outcome is to be asked for now. A plain read, without locks."""
+    """Intents not sent yet, and charges whose outcome is to be asked for now, up to `limit` of each. A plain read."""
     with connection.cursor() as cursor:
         cursor.execute(SQL["unfinished"], {"limit": limit})
         return [Unfinished(*row) for row in cursor.fetchall()]

@@ -12,10 +12,16 @@ ORDER BY s.wallet_id IS NOT NULL, random()
 LIMIT %(limit)s
 
 -- name: unfinished
--- Open refills to move on: intents at once, the others when it is time to ask again, or when somebody gave one up.
-SELECT account_id, id
-FROM refill
-WHERE state IN ('decided', 'charging', 'unknown', 'action_required')
-  AND (state = 'decided' OR next_ask_at IS NULL OR next_ask_at <= clock_timestamp() OR given_up_at > asked_at)
-ORDER BY state <> 'decided', next_ask_at NULLS FIRST, decided_at
-LIMIT %(limit)s
+-- Open refills to move on: intents at once, the others when it is time to ask again, or when somebody gave one up. Each kind has its own room, and intents that have waited a while take turns: many that wait for one silent gateway hide nobody else's.
+(SELECT account_id, id
+ FROM refill
+ WHERE state = 'decided'
+ ORDER BY decided_at < clock_timestamp() - interval '1 minute', random()
+ LIMIT %(limit)s)
+UNION ALL
+(SELECT account_id, id
+ FROM refill
+ WHERE state IN ('charging', 'unknown', 'action_required')
+   AND (next_ask_at IS NULL OR next_ask_at <= clock_timestamp() OR given_up_at > asked_at)
+ ORDER BY next_ask_at NULLS FIRST, decided_at
+ LIMIT %(limit)s)

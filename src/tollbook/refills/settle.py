@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import OperationalError
+
 from tollbook.accounts.account import by_id, today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
@@ -22,13 +24,13 @@ from tollbook.payments import attempts, questions
 from tollbook.payments.gateway import CANCELED, ActionRequired, ChargeAnswer, Declined, Succeeded, Unknown
 from tollbook.payments.method import backup_of, label, printed, tokens_of
 from tollbook.payments.questions import UNSAID
-from tollbook.payments.receive import receive
+from tollbook.payments.receive import is_received, receive
 from tollbook.payments.tables import PaymentMethod
 from tollbook.postgres import wake
 from tollbook.postgres.retry import in_transaction
 from tollbook.rating.tables import CreditType
 from tollbook.refills import stops
-from tollbook.refills.due import CONFIRM_PAUSE, CONFIRM_WITHIN, LONG_PAUSE, PERSON_AFTER, pause_after
+from tollbook.refills.due import CONFIRM_PAUSE, CONFIRM_WITHIN, LONG_PAUSE, PERSON_AFTER, USUAL_PAUSE, pause_after
 from tollbook.refills.send import ENDLESS, attempt_of, card_of, postpone, questions_left
 from tollbook.refills.tables import OPEN_STATES, AttemptState, Refill, RefillAttempt, RefillState
 from tollbook.wallets.credit import fund
@@ -43,9 +45,26 @@ def settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, attempt: int
 
     `attempt` is the one that the answer is about (None: the newest). Own transaction. Locks the wallet, the refill, then
     what invoicing locks. A success receives the payment, credits the wallet, issues the invoice, which is Paid at birth,
-    and settles it, all or nothing. A decline that another card can cure lets the backup card be tried, once.
+    and settles it, all or nothing; one that can't be booked is put before a person. A decline that another card can cure
+    lets the backup card be tried, once.
     """
-    return in_transaction(lambda: _settle(account_id, refill_id, answer, attempt))
+    try:
+        return in_transaction(lambda: _settle(account_id, refill_id, answer, attempt))
+    except OperationalError:
+        raise  # the database is away: somebody asks again
+    except Exception as error:
+        if isinstance(answer, Succeeded):
+            question = questions.unbooked(answer.reference, error)
+            in_transaction(lambda: _not_booked(account_id, refill_id, question))
+        raise
+
+
+def _not_booked(account_id: UUID, refill_id: UUID, question: str) -> None:
+    refill = Refill.objects.select_for_update(no_key=True).filter(account_id=account_id, id=refill_id).first()
+    if refill is not None:
+        _ask_person(refill, question)
+        if refill.state in OPEN_STATES:
+            postpone(refill, USUAL_PAUSE)
 
 
 def is_over(refill: Refill) -> bool:
@@ -209,6 +228,11 @@ def _succeeded(refill: Refill, attempt: RefillAttempt, wallet: Locked, answer: S
     elif attempt.state == AttemptState.GIVEN_BACK:
         log.error("refill %s: charge %s is said to be given back, and succeeded", refill.id, answer.reference)
         _ask_person(refill, f"{answer.reference} was charged; somebody said that it was given back. Nothing was credited.")
+    elif refill.state != RefillState.SUCCEEDED and is_received(refill.account_id, attempt.gateway, answer.reference):
+        log.error("refill %s: charge %s is in the books already", refill.id, answer.reference)
+        _ask_person(refill, f"{answer.reference}: the books have it already, as a payment of its own. Nothing was credited.")
+        if refill.state in OPEN_STATES:
+            postpone(refill, LONG_PAUSE)
     elif refill.state != RefillState.SUCCEEDED:
         _credit(refill, attempt, wallet, answer)
     elif refill.charge_reference != answer.reference:
@@ -229,7 +253,7 @@ def _credit(refill: Refill, attempt: RefillAttempt, wallet: Locked, answer: Succ
     apply(account.id, invoice.id, payment.id, refill.amount)
     _write(
         refill,
-        **_ended(refill, RefillState.SUCCEEDED, "", f"{answer.reference}: "),
+        **_ended(refill, RefillState.SUCCEEDED, "", f"{answer.reference}: ", f"{answer.reference} {questions.UNBOOKED}"),
         method_id=card.id,
         charge_reference=answer.reference,
         invoice_id=invoice.id,

@@ -40,10 +40,11 @@ HARD = {
 """The bank, or Stripe, wants this card never to be tried again."""
 
 NOT_OF_THE_CARD = {
-    "duplicate_transaction", "fraudulent", "highest_risk_level", "merchant_blacklist", "processing_error",
-    "reenter_transaction", "try_again_later",
+    "duplicate_transaction", "fraudulent", "highest_risk_level", "merchant_blacklist",
+    "payment_intent_authentication_failure", "processing_error", "reenter_transaction", "try_again_later",
 }  # fmt: skip
-"""Another card is no answer to these: the same charge was made already, somebody is suspected, or nobody was asked."""
+"""Another card is no answer to these: the same charge was made already, somebody is suspected, its holder refused it at
+the bank, or nobody was asked."""
 
 SENTENCES = {
     "insufficient_funds": "The card has insufficient funds.",
