@@ -162,7 +162,7 @@ MUTANTS = (
     Mutant(
         "count no failures of a card",
         "refills/facts.sql",
-        "           state IN ('declined', 'action_required') AS failed",
+        "           state IN ('declined', 'action_required') AND NOT ours AS failed",
         "           state IN ('never') AS failed",
         RUN,
         "akash_3660",
@@ -258,7 +258,7 @@ MUTANTS = (
     Mutant(
         "credit what a person says against the gateway",
         "refills/person.py",
-        "    if alarmed:",
+        "    if questions.is_about(refill.question, reference):",
         "    if not reference:",
         MACHINE,
         "can_not_be_credited_by_one",

@@ -17,6 +17,8 @@ captured     a gateway's answer about it becomes what it means, once
 collect      payments moved on step by step, asked for by a person or by the schedule
 dunning      when invoices are charged by themselves, and which need a person
 person       what a person settles: payments of which the gateway does not tell, or tells something that can't be
+questions    what a person is asked: each question until it is answered, and only what was shown is answered
+found        what became of a charge: by its key, and by its name once the gateway has told of it
 seen         what a person saw on a gateway's dashboard, held against what the gateway itself says
 credit       account credit: what was paid and is not needed yet
 refund       money given back, never more than was captured
