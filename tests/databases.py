@@ -52,7 +52,7 @@ class Database:
 
     def connect(self, role: Role = "app") -> psycopg.Connection:
         """A connection of its own, in autocommit; the application's has assumed its role, as Django's have. With "login" it
-        has not, and may end the application's others."""
+        has not: it sees what the application's others do, and may end them."""
         connection = psycopg.connect(self.owner_url if role == "owner" else self.url, autocommit=True)
         if role == "app":
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(ENGINE_ROLE)))
@@ -77,7 +77,7 @@ class Database:
                 raise AssertionError(f"An earlier test left a transaction open: {self._open_transactions()}") from None
 
     def _open_transactions(self) -> list[tuple[object, ...]]:
-        with self.connect("owner") as connection:
+        with self.connect("login") as connection:
             return connection.execute(
                 "SELECT pid, application_name, state, xact_start, query FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
@@ -98,6 +98,11 @@ def created(server: Server, maintenance: str) -> Iterator[Database]:
             _remember_seed(database)
             yield database
     finally:
+        with database.connect("login") as connection:  # an owner who is no superuser may not end them
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+            )
         with psycopg.connect(server.url(maintenance, "owner"), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

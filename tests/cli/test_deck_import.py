@@ -116,8 +116,8 @@ def test_ctrl_c_in_the_middle_changes_nothing(environment, db, tmp_path) -> None
     process = subprocess.Popen(
         command(many), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    with db.connect("owner") as owner:
-        while not _is_staging(owner) and process.poll() is None:
+    with db.connect("login") as watching:
+        while not _is_staging(watching) and process.poll() is None:
             time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -126,9 +126,9 @@ def test_ctrl_c_in_the_middle_changes_nothing(environment, db, tmp_path) -> None
     assert Rate.objects.count() == 2
 
 
-def _is_staging(owner: psycopg.Connection) -> bool:
+def _is_staging(watching: psycopg.Connection) -> bool:
     """Whether the sheet is on its way into the database."""
-    row = owner.execute(
+    row = watching.execute(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%COPY deck_staging%' AND state <> 'idle'"
         " AND pid <> pg_backend_pid())"
     ).fetchone()

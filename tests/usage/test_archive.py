@@ -340,9 +340,9 @@ def in_thread(work: Callable[[], object]) -> object:
 
 def wait_until_blocked(db) -> None:
     deadline = time.monotonic() + 20
-    with db.connect("owner") as owner:
+    with db.connect("login") as watching:
         waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        while owner.execute(waiting).fetchone() is None:
+        while watching.execute(waiting).fetchone() is None:
             assert time.monotonic() < deadline, "nobody waits"
             time.sleep(0.01)
 
