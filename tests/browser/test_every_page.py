@@ -21,12 +21,12 @@ from tests.conftest import HOME
 SAMPLES = 2
 MOST_PAGES = 150
 FILES = (".pdf", ".csv", ".xlsx", ".zip", ".xml", "stream", ".css")
-# Reached by a form's button, not by a link; the release of refills, only while a breaker waits for somebody; the
-# address where balances used to be, which leads on.
+# Reached by a form's button, not by a link; the release of refills, only while a breaker waits for somebody; days given
+# back, only while they wait; the address where balances used to be, which leads on.
 BY_FORM: set[str] = {
     "desk:search", "desk:refills-release", "portal:release", "portal:coins", "portal:payment",
     "portal:payment-method-returned", "portal:simulated-gateway", "portal:payment-give-up", "desk:payment-settle",
-    "desk:invoice-expect-again",
+    "desk:invoice-expect-again", "desk:subscriptions-give-back",
 }  # fmt: skip
 # Linked only while somebody waits for access, a refill for somebody, or a place for tax; from an open invoice,
 # or from what was searched for.

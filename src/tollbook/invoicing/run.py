@@ -42,6 +42,7 @@ from tollbook.postgres.prepared import execute
 from tollbook.postgres.retry import in_transaction
 from tollbook.subscriptions import due
 from tollbook.subscriptions.charge import Charge, Due
+from tollbook.subscriptions.preview import Adjust
 
 SQL = load(__file__)
 log = logging.getLogger(__name__)
@@ -201,6 +202,27 @@ def find(
     named = _named([(account.id, one.cause) for account, one in papers])
     found.papers = [Paper(account, _draft(one, days[account.id], named, borne)) for account, one in papers]
     return found
+
+
+def as_billed(account: Account) -> Adjust:
+    """For previews (subscriptions.preview): leaves out what is billed, and what credit notes gave back already. Reads only;
+    the portal's role may.
+    """
+
+    def adjusted(groups: Sequence[Due]) -> Sequence[Due]:
+        dues = {account.id: groups}
+        if all(charge.amount >= 0 for charge in _charges(dues)):
+            return groups
+        billed = _billed(dues)
+        known = billed.get(account.id, set())
+        rest = [one._replace(charges=[charge for charge in one.charges if charge.cause not in known]) for one in groups]
+        open_ones = {account.id: [one for one in rest if one.charges]}
+        borne = _borne(open_ones, billed, tax.rules())
+        currencies = {account.id: account.currency}
+        limited = given_back.limited(open_ones, {}, borne, lambda ids: _charges(open_ones), currencies)
+        return [one for one in limited[account.id] if one.charges]
+
+    return adjusted
 
 
 def _open(until: date | None, part_size: int) -> _Run:

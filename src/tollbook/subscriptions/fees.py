@@ -20,7 +20,7 @@ from tollbook.subscriptions import plan as plans
 from tollbook.subscriptions.charge import Due
 from tollbook.subscriptions.due import total as sum_of_lines
 from tollbook.subscriptions.plan import Plan, Terms
-from tollbook.subscriptions.preview import next_due
+from tollbook.subscriptions.preview import Adjust, next_due
 from tollbook.subscriptions.price import Model, arithmetic, plain
 from tollbook.subscriptions.record import Book, read
 from tollbook.subscriptions.tables import ChangeKind, FeeKind
@@ -81,8 +81,10 @@ class Fees:
         return sum_of_lines(self.next_due.charges) if self.next_due else ZERO
 
 
-def fees(account: Account, today: date) -> Fees:
-    """What the Subscriptions page shows on the account's local day `today`. Reads only; the portal's role may."""
+def fees(account: Account, today: date, adjust: Adjust = list) -> Fees:
+    """What the Subscriptions page shows on the account's local day `today`; `adjust` as in preview.py. Reads only; the
+    portal's role may.
+    """
     book = read([account]).get(account.id, Book((), ()))
     codes = {plan.grant_type_code for plan in book.plans if plan.grant_amount}
     names = dict(CreditType.objects.filter(code__in=codes).values_list("code", "name")) if codes else {}
@@ -99,7 +101,7 @@ def fees(account: Account, today: date) -> Fees:
         totals=[(each, _of_interval(now, each)) for each in sorted({row.months for row in now})],
         setup_total=sum_of(setup),
         period=period_of(account.anchor_on, today),
-        next_due=next_due(account, today, book),
+        next_due=next_due(account, today, book, adjust),
     )
 
 

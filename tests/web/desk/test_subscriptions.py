@@ -10,9 +10,13 @@ from tests.web.desk.conftest import Desk, trail, words
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import OPERATOR_ID, SYSTEM
 from tollbook.accounts.tables import Account
+from tollbook.corrections.correct import Wanted as Correction
+from tollbook.corrections.correct import correct
+from tollbook.invoicing.run import as_billed, bill
+from tollbook.invoicing.tables import CreditNote, Invoice
 from tollbook.money.period import period_of
 from tollbook.subscriptions import component
-from tollbook.subscriptions.change import Wanted, as_change
+from tollbook.subscriptions.change import Wanted, as_change, make
 from tollbook.subscriptions.due import total
 from tollbook.subscriptions.fees import fees
 from tollbook.subscriptions.plan import Change
@@ -229,3 +233,54 @@ def test_a_commitment_is_agreed_shown_and_ended(desk: Desk, northwind: Account) 
     assert "nothing is missing any more" in words(desk.get(path))
     desk.client.post(path)
     assert "No minimum commitment" in desk.read(HOME)
+
+
+@pytest.fixture
+def billed(northwind: Account, seat: Component) -> Subscription:
+    """A seat that is charged by the day, since ten days ago, and invoiced."""
+    northwind.anchor_on = today_in(northwind) - timedelta(days=10)
+    northwind.save()
+    row = start(northwind, NewSubscription("seat", northwind.anchor_on, prorated=True), SYSTEM)
+    assert len(bill().issued) == 1
+    return row
+
+
+def test_days_that_wait_are_given_back_by_a_credit_note_once(desk: Desk, northwind: Account, billed: Subscription) -> None:
+    today = today_in(northwind)
+    path, invoice = f"{HOME}give-back/", Invoice.objects.get()
+    assert desk.get(path).status_code == 409 and "Give it back now" not in desk.read(HOME)
+    make(northwind, billed.id, Wanted(ChangeKind.END, today, today - timedelta(days=1), prorated=True, at_once=True), SYSTEM)
+    assert "before tax, waits to be given back" in desk.read(HOME) and "Give it back now" in desk.read(HOME)
+    review = desk.review(path, reason="Closed")
+    assert f"{invoice.number}: Agent seat, given back" in words(review) and "becomes account credit" in words(review)
+    for _ in range(2):
+        desk.confirm(path, review)
+    note = CreditNote.objects.get()
+    assert (note.invoice_number, note.reason) == (invoice.number, "Closed")
+    assert "Give it back now" not in desk.read(HOME) and bill().waiting == {}
+    assert "Nothing is to be charged." in desk.read(HOME)
+    assert fees(northwind, today, as_billed(northwind)).next_due is None
+
+
+def test_days_are_not_given_back_that_were_not_reviewed(desk: Desk, northwind: Account, billed: Subscription) -> None:
+    today, path = today_in(northwind), f"{HOME}give-back/"
+    make(northwind, billed.id, Wanted(ChangeKind.END, today, today - timedelta(days=1), prorated=True, at_once=True), SYSTEM)
+    review = desk.review(path, reason="Closed")
+    correct(northwind, Invoice.objects.get().number, Correction("A bad day", {1: Decimal(20)}), SYSTEM)
+    assert "has changed since your review" in words(desk.confirm(path, review))
+    assert CreditNote.objects.count() == 1
+
+
+def test_an_end_says_what_is_credited_already_and_gives_the_rest_back(
+    desk: Desk, northwind: Account, billed: Subscription
+) -> None:
+    path, today = f"{HOME}{billed.id}/end/", today_in(northwind)
+    typed = {"ends_on": str(today - timedelta(days=1)), "prorated": "on"}
+    assert "is credited already" not in words(desk.review(path, **typed))
+    correct(northwind, Invoice.objects.get().number, Correction("A bad day", {1: Decimal(20)}), SYSTEM)
+    review = words(desk.review(path, **typed))
+    assert "Of $25.00 that was charged, $20.00 is credited already" in review
+    assert "that a credit note gave back already): −$5.00." in review
+    correct(northwind, Invoice.objects.get().number, Correction("All of it"), SYSTEM)
+    review = words(desk.review(path, **typed))
+    assert "Of $25.00 that was charged, $25.00 is credited already" in review and "given back (" not in review

@@ -10,6 +10,7 @@ from litestar import Request, get
 from litestar.params import FromPath
 
 from tollbook.accounts.account import today_in
+from tollbook.invoicing.run import as_billed
 from tollbook.money.amount import ZERO, to_minor
 from tollbook.subscriptions.charge import Charge
 from tollbook.subscriptions.due import total
@@ -88,7 +89,7 @@ class SubscriptionsAnswer(msgspec.Struct):
 def get_subscriptions(request: Request[Any, Caller, Any], slug: FromPath[str]) -> SubscriptionsAnswer:
     """The account's subscriptions as of its local day."""
     account = request.auth.account(slug)
-    found = fees(account, today_in(account))
+    found = fees(account, today_in(account), as_billed(account))
 
     def told(rows: Any) -> list[FeeAnswer]:
         return [_told(row, found.currency) for row in rows]
@@ -111,7 +112,7 @@ def get_subscriptions(request: Request[Any, Caller, Any], slug: FromPath[str]) -
 def preview_invoice(request: Request[Any, Caller, Any], slug: FromPath[str]) -> PreviewAnswer:
     """The account's next invoice as it would be issued now, line by line, before tax."""
     account = request.auth.account(slug)
-    found = next_due(account, today_in(account))
+    found = next_due(account, today_in(account), adjust=as_billed(account))
     if found is None:
         return PreviewAnswer(account.currency, None, None, None, [], to_minor(ZERO, account.currency))
     return PreviewAnswer(

@@ -20,6 +20,7 @@ from tollbook.accounts import audit, key, user
 from tollbook.accounts.tables import Account, ZeroRule
 from tollbook.invoicing import history as invoices
 from tollbook.invoicing import seller
+from tollbook.invoicing.run import as_billed
 from tollbook.invoicing.tables import OpenBalance
 from tollbook.money.amount import ZERO
 from tollbook.refills.tables import Refill, RefillRule, RefillStop
@@ -161,7 +162,7 @@ def account(request: DeskRequest, slug: str) -> HttpResponse:
         "wallets": wallets_of(shown),
         "prepaid": gauge.prepaid_credit(shown.id),
         "people": user.of_account(shown.id),
-        "fees": fees.fees(shown, today),
+        "fees": fees.fees(shown, today, as_billed(shown)),
         "invoices": newest,
         "more_invoices": more_invoices,
         "cards": cards.rows(shown),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -13,7 +14,13 @@ from django.urls import path, reverse
 
 from tollbook.accounts import account as accounts
 from tollbook.accounts.tables import Account
-from tollbook.money.period import billing_day
+from tollbook.corrections import give_back as backs
+from tollbook.corrections.give_back import Part
+from tollbook.errors import Conflict
+from tollbook.invoicing import given_back
+from tollbook.invoicing.run import as_billed
+from tollbook.money.amount import ZERO
+from tollbook.money.period import billing_day, period_of
 from tollbook.subscriptions import change, commitment, fees, history, preview, record, subscribe
 from tollbook.subscriptions.change import Wanted
 from tollbook.subscriptions.charge import Due
@@ -25,8 +32,10 @@ from tollbook.subscriptions.tables import ChangeKind, Component, FeeKind, Interv
 from tollbook.web import formats
 from tollbook.web.desk import lists
 from tollbook.web.desk.accounts import above
+from tollbook.web.desk.drafts import REVIEWED
+from tollbook.web.desk.fields import ReasonField
 from tollbook.web.desk.page import DeskRequest, staff_page
-from tollbook.web.desk.steps import Review, Sheet, decided, stepped, typed
+from tollbook.web.desk.steps import Once, Review, Sheet, decided, stepped, typed
 from tollbook.web.desk.subscription_forms import (
     ChangeForm,
     CommitmentForm,
@@ -62,7 +71,8 @@ def subscriptions(request: DeskRequest, slug: str) -> HttpResponse:
         "section": "accounts",
         "account": account,
         "rows": sorted(rows, key=lambda row: row[2]),
-        "fees": fees.fees(account, today),
+        "fees": fees.fees(account, today, as_billed(account)),
+        "to_give_back": sum((part.net for part in backs.waiting(account)), ZERO),
         "changes": history.entries(account, today),
         "commitment": commitment.in_force(account, today),
         "trail": lists.trail(account.id, prefix="subscription/"),
@@ -88,7 +98,7 @@ def start(request: DeskRequest, slug: str) -> HttpResponse:
         row = subscribe.drafted(account, new(values), chosen, values["token"])
         plan = record.drafted(account, row, chosen.tax_code)
         first = plan.starts_on if plan.at_once or plan.recurring else billing_day(account.anchor_on, plan.starts_on)
-        effect = preview.of_start(account, plan, today)
+        effect = preview.of_start(account, plan, today, as_billed(account))
         says = [_sum(plan, account), *_first_day(account, plan, first), *_lines(effect, account)]
         return Review(
             f"Start {row.name} for {account.name}", says, _next_invoice(effect, account), confirm="Start",
@@ -122,10 +132,13 @@ def _changing(what: str) -> Callable[..., HttpResponse]:
 
         def review(values: dict[str, Any]) -> Review:
             asked = wanted(values)
-            effect = preview.of_change(account, plan, change.as_change(account, plan, asked), today)
+            effect = preview.of_change(account, plan, change.as_change(account, plan, asked), today, as_billed(account))
             says = _lines(effect, account) or [_untouched(plan)]
             rows = [*_terms(plan, asked, account), *_next_invoice(effect, account)]
-            return Review(f"{title} {plan.name} of {account.name} from {formats.day(asked.from_on)}", says, rows)
+            return Review(
+                f"{title} {plan.name} of {account.name} from {formats.day(asked.from_on)}", says, rows,
+                effect=_credited(account, plan, today),
+            )  # fmt: skip
 
         def act(values: dict[str, Any]) -> HttpResponse:
             change.make(account, id, wanted(values), request.actor, values["token"])
@@ -155,12 +168,14 @@ def end(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
             what = FeeKind(plan.kind).label.lower()
             says = [f"A {what} is taken back whole, and only before its billing day."]
             return Review(f"End {plan.name} of {account.name}", says, confirm="End it", danger=True)
-        effect = preview.of_change(account, plan, change.as_change(account, plan, asked), today)
+        effect = preview.of_change(account, plan, change.as_change(account, plan, asked), today, as_billed(account))
         says = [f"Its last day is {formats.day(values['ends_on'])}.", *_lines(effect, account)]
         if not effect.lines:
             says.append("What is billed already is not refunded.")
-        rows = _next_invoice(effect, account)
-        return Review(f"End {plan.name} of {account.name}", says, rows, confirm="End it", danger=True)
+        return Review(
+            f"End {plan.name} of {account.name}", says, _next_invoice(effect, account), confirm="End it",
+            effect=_credited(account, plan, today), danger=True,
+        )  # fmt: skip
 
     def act(values: dict[str, Any]) -> HttpResponse:
         change.make(account, id, wanted(values), request.actor, values["token"])
@@ -180,7 +195,7 @@ def go_on(request: DeskRequest, slug: str, id: UUID) -> HttpResponse:
     wanted = Wanted(ChangeKind.END, today)
 
     def review() -> Review:
-        effect = preview.of_change(account, plan, change.as_change(account, plan, wanted), today)
+        effect = preview.of_change(account, plan, change.as_change(account, plan, wanted), today, as_billed(account))
         says = ["It has no last day any more.", *_lines(effect, account)]
         return Review(f"Let {plan.name} of {account.name} go on", says, _next_invoice(effect, account))
 
@@ -200,7 +215,7 @@ def take_back(request: DeskRequest, slug: str, id: UUID, change_id: UUID) -> Htt
     wanted = Wanted(ChangeKind.WITHDRAW, today, withdraws=change_id)
 
     def review() -> Review:
-        effect = preview.of_change(account, plan, change.as_change(account, plan, wanted), today)
+        effect = preview.of_change(account, plan, change.as_change(account, plan, wanted), today, as_billed(account))
         entry = next(each for each in history.entries(account, today) if each.change_id == change_id)
         says = [f"{entry.says}, from {formats.day(entry.from_on)}, will not happen.", *_lines(effect, account)]
         return Review(f"Take a change of {plan.name} back", says, _next_invoice(effect, account), confirm="Take it back")
@@ -211,6 +226,50 @@ def take_back(request: DeskRequest, slug: str, id: UUID, change_id: UUID) -> Htt
         return redirect("desk:subscriptions", slug)
 
     return decided(request, Sheet("", "accounts", _above(account)), review, act)
+
+
+class GiveBackForm(Once):
+    """Why, and where what was paid of it goes."""
+
+    reason = ReasonField("Printed on the credit note.", initial="Days that are not used")
+    gives_back = forms.BooleanField(
+        label="Give back what was paid of it", required=False, help_text="Else it stays account credit."
+    )
+
+
+@staff_page("GET POST")
+def give_back(request: DeskRequest, slug: str) -> HttpResponse:
+    """Credit the days that wait to be given back on the invoices that bore their fee, once per form."""
+    account = accounts.by_slug(slug)
+    parts = backs.waiting(account)
+    if request.method == "GET" and not parts:
+        raise Conflict("Nothing waits that could be given back.")
+
+    def asked(values: dict[str, Any]) -> backs.Wanted:
+        return backs.Wanted(values["reason"], values["gives_back"], values["token"])
+
+    def review(values: dict[str, Any]) -> Review:
+        if not parts:
+            raise Conflict("Nothing waits that could be given back.")
+        whole = formats.money(sum((part.net for part in parts), ZERO), account.currency)
+        says = [*_waiting(parts, account), f"Reason, as it is printed: “{values['reason']}”"]
+        says.append(f"What was paid of it {'is given back' if values['gives_back'] else 'becomes account credit'}.")
+        return Review(
+            f"Give {whole} and its tax back to {account.name}", says, confirm="Issue the credit note",
+            effect="A credit note is for ever, as the invoice is.", danger=True, carried={REVIEWED: backs.seen(parts)},
+        )  # fmt: skip
+
+    def act(values: dict[str, Any]) -> HttpResponse:
+        for done in backs.give(account, asked(values), request.actor, request.POST.get(REVIEWED, "")):
+            note = done.note
+            said = formats.money(note.total, note.currency)
+            messages.success(request, f"{note.number} credits {said} of {note.invoice_number}.")
+            if done.kept_because:
+                messages.warning(request, f"What was paid of it is account credit: {done.kept_because}")
+        return redirect("desk:subscriptions", slug)
+
+    sheet = Sheet(f"Give days back to {account.name}", "accounts", _above(account), " ".join(_waiting(parts, account)))
+    return stepped(request, GiveBackForm(typed(request)), sheet, review, act)
 
 
 @staff_page("GET POST")
@@ -308,6 +367,34 @@ def _each(count: Decimal, price: Price, account: Account) -> str:
     return f"{formats.number(count)} = {formats.money(price.whole(count), account.currency)}"
 
 
+def _credited(account: Account, plan: Plan, today: date) -> str:
+    """A warning when the running period, or one to come, is credited already: whether for the same days, nobody can tell."""
+    first = period_of(plan.anchor_on, max(today, plan.starts_on), plan.months).start_on.isoformat()
+    stood = given_back.standing({(account.id, plan.id)})
+    found = [one for (_, _, begins_on), one in sorted(stood.items()) if begins_on >= first and one.credited]
+    if not found:
+        return ""
+    charged, credited, left = (
+        formats.money(sum((getattr(one, name) for one in found), ZERO), account.currency)
+        for name in ("charged", "credited", "left")
+    )
+    return (
+        f"Of {charged} that was charged, {credited} is credited already. Days are given back of the other {left} at most; if"
+        " the credit was for the same days, give none back."
+    )
+
+
+def _waiting(parts: Sequence[Part], account: Account) -> list[str]:
+    """What waits, line by line with its arithmetic, and which invoice bore it."""
+    return [
+        f"{part.invoice.number}: {line.description}"
+        + (f" ({line.detail})" if line.detail else "")
+        + f": {formats.money(line.amount, account.currency)}."
+        for part in parts
+        for line in part.lines
+    ]
+
+
 def _untouched(plan: Plan) -> str:
     return "What is billed already stays; nothing is prorated." if not plan.prorated else "What is billed already stays."
 
@@ -337,6 +424,7 @@ OF_ONE = "accounts/<slug:slug>/subscriptions/<uuid:id>/"
 urls = [
     path("accounts/<slug:slug>/subscriptions/", subscriptions, name="subscriptions"),
     path("accounts/<slug:slug>/subscriptions/start/", start, name="subscription-start"),
+    path("accounts/<slug:slug>/subscriptions/give-back/", give_back, name="subscriptions-give-back"),
     path("accounts/<slug:slug>/commitment/", commit, name="commitment-agree"),
     path("accounts/<slug:slug>/commitment/<uuid:id>/end/", end_commitment, name="commitment-end"),
     *[path(f"{OF_ONE}{what}/", _changing(what), name=f"subscription-{what}") for what in CHANGES],

@@ -9,6 +9,7 @@ from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Area
 from tollbook.invoicing import history
 from tollbook.invoicing.history import Owed
+from tollbook.invoicing.run import as_billed
 from tollbook.subscriptions.fees import fees
 from tollbook.wallets.gauge import prepaid_credit
 from tollbook.web.portal.page import PortalRequest, page
@@ -40,7 +41,7 @@ def figures(request: PortalRequest, owed: Owed | None = None) -> dict[str, Any]:
         owed = owed or history.owed(account.id, today)
         found["amount_due"], found["overdue_count"] = owed.amount, owed.overdue_count
     if request.rights[Area.SUBSCRIPTIONS].read:
-        coming = fees(account, today)
+        coming = fees(account, today, as_billed(account))
         found["next_charge_on"], found["next_charge_amount"] = coming.next_charge_on, coming.next_charge_amount
     return found
 

@@ -12,6 +12,7 @@ from tollbook.accounts.account import today_in
 from tollbook.accounts.tables import Account, Area
 from tollbook.invoicing import around
 from tollbook.invoicing.around import Billed
+from tollbook.invoicing.run import as_billed
 from tollbook.money.period import billing_day, period_of
 from tollbook.subscriptions import commitment, history
 from tollbook.subscriptions.fees import Fee, Fees, fees, of_account, sum_of
@@ -33,7 +34,7 @@ class SetupFee:
 def subscriptions(request: PortalRequest) -> HttpResponse:
     """The account's fees as of today."""
     today = today_in(request.account)
-    found = fees(request.account, today)
+    found = fees(request.account, today, as_billed(request.account))
     setup = _setup(request.account, found, today)
     context = {
         "figures": billing.figures(request),
