@@ -15,8 +15,8 @@ from tollbook.corrections.correct import correct
 from tollbook.errors import Invalid
 from tollbook.invoicing.credit_note import NothingLeft
 from tollbook.invoicing.drafts import draft_due
-from tollbook.invoicing.run import bill
-from tollbook.invoicing.tables import DraftInvoice, Invoice, InvoiceLine
+from tollbook.invoicing.run import bill, forget_old
+from tollbook.invoicing.tables import BillingRun, DraftInvoice, Invoice, InvoiceLine
 from tollbook.subscriptions import due
 from tollbook.subscriptions.change import Wanted, make
 from tollbook.subscriptions.charge import Charge
@@ -208,3 +208,12 @@ def test_crediting_what_was_given_back_lets_the_fee_be_credited(account: Account
     second = after(account)
     correct(account, second.number, Correction("All wrong"), SYSTEM)
     assert correct(account, first.number, Correction("All wrong"), SYSTEM).note.subtotal == 60
+
+
+def test_runs_that_only_say_again_what_waits_are_forgotten_but_the_last_one(account: Account) -> None:
+    end_now(account, seats(account))
+    for _ in range(3):
+        assert bill().waiting
+    assert BillingRun.objects.count() == 4
+    assert forget_old(timedelta(0)) == 2, "the one that issued stays, and the one that the next run goes on from"
+    assert bill().waiting, "the next run still knows who was left with something"

@@ -27,6 +27,9 @@ SQL = load(__file__)
 BACK, OFF = ":back", ":off"
 """How causes end of what gives days back, and of the discount on it that is taken back."""
 
+CHANGE = "change:"
+"""How causes begin of what a change gives back and adds; a period's fee and its discount give nothing back."""
+
 Stretch = tuple[UUID, UUID, str]
 """A period of a subscription: account, subscription, and the period's first day as causes write it."""
 
@@ -53,7 +56,7 @@ def gives(charge: Charge, causes: Container[str]) -> bool:
     """Whether a line gives back of what other lines charged, or takes back the discount on that: not so the discount on a
     fee that is charged anew beside it, whose cause is among `causes`.
     """
-    if not charge.cause.startswith("change:"):
+    if not charge.cause.startswith(CHANGE):
         return False
     return BACK in charge.cause or (charge.cause.endswith(OFF) and charge.cause.removesuffix(OFF) not in causes)
 
@@ -85,7 +88,7 @@ def limited(
     giving = {
         (charge.account_id, charge.subscription_id)
         for charge in _open(dues, billed)
-        if charge.amount < 0 and charge.subscription_id
+        if charge.amount < 0 and charge.subscription_id and charge.cause.startswith(CHANGE)
     }
     stood = {key: one for key, one in standing(giving).items() if one.credited and one.has_fee}
     if not stood:
@@ -128,7 +131,7 @@ def cut(
     found: dict[str, Charge | None] = {}
     for charge in charges:
         key = stretch_of(charge.account_id, charge.subscription_id, charge.cause)
-        if charge.amount >= 0 or key is None or left.get(key, ZERO) <= 0:
+        if charge.amount >= 0 or not charge.cause.startswith(CHANGE) or key is None or left.get(key, ZERO) <= 0:
             continue
         beside = offs.get(charge.cause + OFF, ZERO) if charge.cause.endswith(BACK) else ZERO
         gives = -charge.amount - beside

@@ -168,7 +168,7 @@ def bill(
 
 
 def forget_old(age: timedelta = KEPT) -> int:
-    """Forget runs of long ago that issued nothing; answers how many."""
+    """Forget runs of long ago that issued nothing and failed for nobody, but not the last complete one; answers how many."""
     execute(SQL["forget_parts"], {"age": age})
     return execute(SQL["forget_runs"], {"age": age}).rowcount
 

@@ -104,10 +104,13 @@ WHERE NOT is_review AND until_on IS NULL AND finished_at IS NOT NULL
 ORDER BY started_at DESC LIMIT 1
 
 -- name: forget_parts
--- Runs of long ago that issued nothing leave nothing to remember.
+-- Runs of long ago that issued nothing leave nothing to remember: what waits or is left out, every run says anew, the last complete one too, which stays.
 DELETE FROM billing_part
 WHERE run_id IN (SELECT id FROM billing_run WHERE finished_at < now() - %(age)s::interval)
-  AND NOT EXISTS (SELECT FROM billing_part AS other WHERE other.run_id = billing_part.run_id AND (other.invoices > 0 OR other.told <> '{}'))
+  AND run_id IS DISTINCT FROM (SELECT id FROM billing_run WHERE NOT is_review AND until_on IS NULL AND finished_at IS NOT NULL
+                               ORDER BY started_at DESC LIMIT 1)
+  AND NOT EXISTS (SELECT FROM billing_part AS other
+                  WHERE other.run_id = billing_part.run_id AND (other.invoices > 0 OR other.told ? 'failed'))
 
 -- name: forget_runs
 -- The same of the runs themselves, but never the last complete one.
