@@ -1,7 +1,7 @@
 """Tens of thousands of invoices of one account in a second or two, for measuring Invoice History.
 
 They are written as the tables' owner, past `issue`: numbers, lines and balances are right, but nothing is in the
-ledger and paid ones have no settlement, so this is not a database for `tollbook audit`.
+ledger, paid ones have no settlement and written-off ones no reduction, so this is not a database for `tollbook audit`.
 """
 
 import random
@@ -18,7 +18,7 @@ from tollbook.accounts.tables import Account
 from tollbook.postgres.ids import new_id
 
 TABLES = """
-CREATE TEMPORARY TABLE loaded (id uuid, sequence bigint, number text, total numeric, balance numeric,
+CREATE TEMPORARY TABLE loaded (id uuid, sequence bigint, number text, total numeric, balance numeric, written_off numeric,
                                issued_on date, due_on date, grace_until_on date)
 """
 INVOICES = """
@@ -34,8 +34,9 @@ INSERT INTO invoice_line (account_id, invoice_id, position, description, detail,
 SELECT %(account_id)s, id, 1, 'Agent seats', '', 1, total, total, 'revenue:recurring' FROM loaded ORDER BY sequence
 """
 BALANCES = """
-INSERT INTO open_balance (account_id, invoice_id, balance, number, sequence, total, issued_on, due_on, grace_until_on)
-SELECT %(account_id)s, id, balance, number, sequence, total, issued_on, due_on, grace_until_on
+INSERT INTO open_balance (account_id, invoice_id, balance, written_off, number, sequence, total, issued_on, due_on,
+                          grace_until_on)
+SELECT %(account_id)s, id, balance, written_off, number, sequence, total, issued_on, due_on, grace_until_on
 FROM loaded ORDER BY sequence
 """
 COUNTS = (
@@ -69,6 +70,7 @@ class Loaded:
     number: str
     total: Decimal
     balance: Decimal
+    written_off: Decimal
     issued_on: date
     due_on: date
     grace_until_on: date
@@ -134,6 +136,7 @@ def _invoices(
             number=f"{series}-{sequence:06d}",
             total=total,
             balance=balance if owed else Decimal(0),
+            written_off=Decimal(0) if owed or sequence % 41 else total,
             issued_on=issued_on,
             due_on=due_on,
             grace_until_on=due_on + timedelta(days=account.grace_days),

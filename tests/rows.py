@@ -15,6 +15,7 @@ from tollbook.subscriptions.tables import Component
 
 BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us", "tax": Decimal(0), "prefix": "1", "is_backup": False}
 BY_COLUMN: dict[tuple[str, str], object] = {
+    ("open_balance", "written_off"): Decimal(0),
     ("draft_invoice", "content"): msgspec.to_builtins(
         Draft("one_off", "x", date(2026, 11, 3), [DraftLine("x", "", Decimal(1), Decimal(1), Decimal(1), "revenue:one_off")])
     )

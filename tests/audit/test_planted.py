@@ -118,6 +118,10 @@ PLANTED = {
         "UPDATE reduction SET amount = 149 WHERE kind = 'write_off'",
         ("write_offs_are_in_the_books", "ledger account bad_debt"),
     ),
+    "a status": (
+        "UPDATE open_balance SET written_off = 0 WHERE number = 'INV-000002'",
+        ("written_off_is_what_was_given_up", "invoice INV-000002"),
+    ),
     "a due date": (
         "UPDATE open_balance SET due_on = due_on + 1, grace_until_on = grace_until_on + 1 WHERE number = 'INV-000002'",
         ("open_balances_copy_their_invoices", "invoice INV-000002"),

@@ -16,9 +16,12 @@ from tollbook.accounts.tables import Account
 from tollbook.audit.books import audit
 from tollbook.corrections.correct import Wanted, correct, expect_again, give_up, preview, standing
 from tollbook.errors import Conflict, Invalid, NotFound
-from tollbook.invoicing import credit_note, write_off
+from tollbook.invoicing import credit_note, history, write_off
 from tollbook.invoicing.credit_note import NothingLeft
+from tollbook.invoicing.history import Filter, Sort
+from tollbook.invoicing.register import newest
 from tollbook.invoicing.settle import lock_settlements
+from tollbook.invoicing.status import Status
 from tollbook.invoicing.tables import CreditNote, Invoice, InvoiceKind
 from tollbook.ledger.balance import sums
 from tollbook.payments import credit
@@ -236,6 +239,39 @@ def test_a_write_off_can_be_taken_back_and_paid(account: Account) -> None:
     assert owed(invoice) == 0
     with pytest.raises(Conflict, match="written off"):
         expect_again(account, invoice.number, "Again", SYSTEM)
+    assert proven()
+
+
+def test_an_invoice_that_was_given_up_says_so_until_it_is_owed_again(account: Account) -> None:
+    invoice = issued(account, line("100.00"), issued_on=today_in(account))
+    paid(account, invoice, "19.00")
+
+    def told() -> tuple[str, int, int]:
+        """On its page; how many the list counts as given up; of how many invoices something is owed."""
+        page = history.page(account.id, Filter(frozenset({Status.WRITTEN_OFF})), Sort())
+        assert [row.status for row in page.rows] == [Status.WRITTEN_OFF] * page.total_count
+        assert page.counts == history.page(account.id, Filter(), Sort()).counts
+        return history.find(account.id, invoice.number).status.label, page.counts[Status.WRITTEN_OFF], page.owed.open_count
+
+    assert told() == ("Posted", 0, 1)
+    give_up(account, invoice.number, "Bankrupt", SYSTEM)
+    assert told() == ("Written off", 1, 0)
+    assert [row.status for row in newest(Filter(frozenset({Status.WRITTEN_OFF})))] == [Status.WRITTEN_OFF]
+    assert newest(Filter(frozenset({Status.PAID}))) == []
+    expect_again(account, invoice.number, "They came back", SYSTEM)
+    assert told() == ("Posted", 0, 1)
+    paid(account, invoice, "100.00")
+    assert told() == ("Paid", 0, 0)
+    assert proven()
+
+
+def test_an_invoice_that_was_given_up_and_then_credited_stays_given_up(account: Account) -> None:
+    """What is credited after was freed of the payment, not of what was given up."""
+    invoice = issued(account, line("100.00"))
+    paid(account, invoice, "19.00")
+    give_up(account, invoice.number, "Bankrupt", SYSTEM)
+    correct(account, invoice.number, Wanted("A kindness", {1: Decimal(10)}), SYSTEM)
+    assert history.find(account.id, invoice.number).status == Status.WRITTEN_OFF
     assert proven()
 
 

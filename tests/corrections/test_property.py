@@ -97,10 +97,7 @@ def step(
         return
     if what == "use credit":
         credit.use_everywhere()
-        for _, model in sorted(papers, key=lambda one: one[0].sequence):
-            used = min(pocket[0], model.open)
-            model.paid += used
-            pocket[0] -= used
+        spend(papers, pocket)
         return
     if not papers:
         return
@@ -118,7 +115,18 @@ def step(
         done = True
     except Refused:
         done = False
+    kept = pocket[0]
     assert done == mirrored(model, pocket, what, how), (what, how)
+    if what == "pay" and pocket[0] > kept:
+        spend(papers, pocket)
+
+
+def spend(papers: list[tuple[Invoice, Oracle]], pocket: list[int]) -> None:
+    """Use the account's credit for what is open, the oldest first; what is paid too much is used so at once."""
+    for _, model in sorted(papers, key=lambda one: one[0].sequence):
+        used = min(pocket[0], model.open)
+        model.paid += used
+        pocket[0] -= used
 
 
 def mirrored(model: Oracle, pocket: list[int], what: str, how: Any) -> bool:

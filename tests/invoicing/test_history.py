@@ -40,7 +40,7 @@ def model(database: Database) -> Iterator[Model]:
 
 
 def status(one: Loaded) -> Status:
-    return status_of(one.balance, one.due_on, one.grace_until_on, TODAY)
+    return status_of(one.balance, one.written_off, one.due_on, one.grace_until_on, TODAY)
 
 
 def expected(made: list[Loaded], wanted: Filter, sort: Sort) -> list[str]:

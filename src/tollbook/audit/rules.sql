@@ -319,6 +319,15 @@ LEFT JOIN invoice i ON i.account_id = %(account_id)s AND i.id = w.invoice_id
 WHERE w.invoice_id IS NULL AND coalesce(w.total, 0) <> b.total OR w.invoice_id IS NOT NULL AND w.total < 0
 ORDER BY 1 LIMIT 1
 
+-- name: written_off_is_what_was_given_up
+-- What an open balance says is written off, by which people see a status other than Paid, is what was written off and not taken back.
+SELECT 'invoice ' || o.number, format('says that %%s is written off; what was written off comes to %%s', o.written_off, r.total)
+FROM open_balance o
+CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM reduction
+                    WHERE account_id = o.account_id AND invoice_id = o.invoice_id AND kind = 'write_off') r
+WHERE o.account_id = %(account_id)s AND o.written_off <> r.total
+ORDER BY o.number LIMIT 1
+
 -- name: open_balances_copy_their_invoices
 -- What an open balance repeats for Invoice History's sake is what the invoice says.
 SELECT 'invoice ' || i.number, format('invoice %%s; open balance %%s', i.facts, o.facts)

@@ -12,7 +12,7 @@ write_off    give up what is owed, and expect it again
 drafts       invoices to be, that a person looks at first
 deferral     revenue of days to come: deferred at issue, earned day by day, taken back by credit notes
 settle       apply a payment to an invoice
-status       Paid, Posted, Unpaid, Overdue: derived by one table of rules, in Python and in SQL
+status       Paid, Posted, Unpaid, Overdue, Written off: derived by one table of rules, in Python and in SQL
 history      what Invoice History shows: filters, sorting, pages, totals
 around       what stands around an invoice: the one before and after, the one that billed a setup fee
 register     the invoices of all accounts, newest first: for staff

@@ -175,7 +175,8 @@ def credit(account: Account, invoice: Invoice, correction: Correction, id: UUID 
 
 def reduce(invoice: Invoice, amount: Decimal, kind: ReductionKind) -> None:
     """Take `amount` off what is owed on an invoice (below zero: put it back). Raises Conflict when less is owed."""
-    values = {"account_id": invoice.account_id, "invoice_id": invoice.id, "amount": amount}
+    given_up = amount if kind == ReductionKind.WRITE_OFF else ZERO
+    values = {"account_id": invoice.account_id, "invoice_id": invoice.id, "amount": amount, "given_up": given_up}
     with connection.cursor() as cursor:
         cursor.execute(SQL["reduce"], values)
         if cursor.rowcount != 1:

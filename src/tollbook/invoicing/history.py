@@ -19,14 +19,14 @@ from django.db import connection
 from tollbook.accounts.account import by_id, today_in
 from tollbook.errors import NotFound
 from tollbook.invoicing import number_search, place
-from tollbook.invoicing.place import OPEN, chosen, days
+from tollbook.invoicing.place import COUNTED, OPEN, chosen, days
 from tollbook.invoicing.status import Status, condition, status_of
 from tollbook.invoicing.tables import Invoice, InvoiceLine, OpenBalance, Reduction, Settlement
 from tollbook.money.amount import ZERO
 
 LARGEST_PAGE = 500
 CHUNK = 2_000
-SHOWN = "invoice_id, number, sequence, total, balance, issued_on, due_on, grace_until_on, kind, currency"
+SHOWN = "invoice_id, number, sequence, total, balance, written_off, issued_on, due_on, grace_until_on, kind, currency"
 ALL = number_search.Search().source
 CUT = "OFFSET %(offset)s LIMIT %(limit)s"
 FEW = 20_000
@@ -264,15 +264,15 @@ def find(account_id: UUID, number: str, today: date | None = None) -> Opened:
     if invoice is None:
         raise NotFound(f"There is no invoice {number}.")
     mine = {"account_id": account_id, "invoice_id": invoice.id}
-    balance = OpenBalance.objects.get(**mine).balance
+    open_ = OpenBalance.objects.get(**mine)
     today = today or today_in(by_id(account_id))
     return Opened(
         invoice=invoice,
         lines=list(InvoiceLine.objects.filter(**mine).order_by("position")),
         settlements=list(Settlement.objects.filter(**mine).order_by("settled_at", "id")),
         reductions=list(Reduction.objects.filter(**mine).order_by("reduced_at", "id")),
-        balance=balance,
-        status=status_of(balance, invoice.due_on, invoice.grace_until_on, today),
+        balance=open_.balance,
+        status=status_of(open_.balance, open_.written_off, invoice.due_on, invoice.grace_until_on, today),
     )
 
 
@@ -283,7 +283,7 @@ def _listed(account_id: UUID, wanted: Filter, today: date) -> _List:
     their index, of more where such numbers can be.
     """
     values = _parameters(account_id, wanted, today)
-    listed = _List(account_id, wanted, today, ALL, _counted(days(values), values))
+    listed = _List(account_id, wanted, today, ALL, _given_up(_counted(days(values), values), days(values), values))
     if not values["number"]:
         return listed
     if listed.is_long:
@@ -301,7 +301,7 @@ def _counted(matching: str, values: dict[str, Any]) -> dict[Status, _Sum]:
     statement = (
         f"SELECT {_rank()}, sum(count), sum(balance), coalesce(sum(count) FILTER (WHERE {matching}), 0),"
         f" coalesce(sum(balance) FILTER (WHERE {matching}), 0)"
-        " FROM history_day WHERE account_id = %(account_id)s GROUP BY 1"
+        f" FROM {COUNTED} WHERE account_id = %(account_id)s GROUP BY 1"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
@@ -309,6 +309,20 @@ def _counted(matching: str, values: dict[str, Any]) -> dict[Status, _Sum]:
             rank: _Sum(int(count), balance, int(matching), there) for rank, count, balance, matching, there in cursor
         }
     return {status: found.get(rank, _Sum(0, ZERO, 0, ZERO)) for rank, status in enumerate(Status)}
+
+
+def _given_up(sums: dict[Status, _Sum], matching: str, values: dict[str, Any]) -> dict[Status, _Sum]:
+    """The same with what was given up, which is not counted apart from what is paid: its rows are few, and an index's."""
+    statement = (
+        f"SELECT count(*), count(*) FILTER (WHERE {matching}) FROM open_balance"
+        f" WHERE account_id = %(account_id)s AND {condition([Status.WRITTEN_OFF])}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        count, here = cursor.fetchone()
+    settled = sums[Status.PAID]
+    paid = replace(settled, count=settled.count - count, matching=settled.matching - here)
+    return sums | {Status.PAID: paid, Status.WRITTEN_OFF: _Sum(count, ZERO, here, ZERO)}
 
 
 _NONE = {"matching": 0, "matching_balance": ZERO}
@@ -366,10 +380,12 @@ def _cut(pieces: list[_Piece], offset: int, limit: int) -> Iterator[_Piece]:
 
 
 def _read(listed: _List, piece: _Piece) -> list[Row]:
-    """A run's rows: all that match are read when they are few among many; else an index is read in its order."""
+    """A run's rows: all that match are read when they are few among many; else an index is read in its order. The counts
+    don't tell where a page begins among what is paid and not given up, so there it is walked to."""
     if listed.is_long and (listed.source != ALL or listed.is_few(piece)):
         return _picked(listed, piece)
-    if listed.is_long and not listed.wanted.number and piece.columns[0] in place.STEPS:
+    is_counted = len(piece.statuses - OPEN) != 1 or not listed.sums[Status.WRITTEN_OFF].count
+    if listed.is_long and not listed.wanted.number and piece.columns[0] in place.STEPS and is_counted:
         return _from_place(listed, piece)
     return _from_end(listed, piece)
 
@@ -470,6 +486,6 @@ def _parameters(account_id: UUID, wanted: Filter, today: date) -> dict[str, Any]
 
 
 def _row(found: tuple[Any, ...], today: date) -> Row:
-    id, number, sequence, total, balance, issued_on, due_on, grace_until_on, kind, currency = found
-    status = status_of(balance, due_on, grace_until_on, today)
+    id, number, sequence, total, balance, written_off, issued_on, due_on, grace_until_on, kind, currency = found
+    status = status_of(balance, written_off, due_on, grace_until_on, today)
     return Row(id, number, sequence, kind, currency, total, balance, status, issued_on, due_on)

@@ -13,12 +13,15 @@ from typing import Any
 
 from django.db import connection
 
-from tollbook.invoicing.status import Status, condition
+from tollbook.invoicing.status import OWED, Status, condition
 
 BLOCK = 1_000
 """Numbers of a block, as `tally.sql` counts them."""
 
-OPEN = frozenset(Status) - {Status.PAID}
+OPEN = frozenset(OWED)
+
+COUNTED = "history_day CROSS JOIN (SELECT 0 AS written_off) AS unknown"
+"""Where invoices are counted: what was given up is counted as paid, and told apart by its rows (history.py)."""
 
 STEPS = {"issued_on": ("issued_on", "block"), "sequence": ("block",), "size": ("size",)}
 """What the steps of each order are told apart by, by the first column of the order."""
@@ -84,7 +87,7 @@ def chosen(statuses: frozenset[Status]) -> str:
 
 def _days(statuses: frozenset[Status], values: Mapping[str, Any]) -> str:
     return (
-        "SELECT issued_on, block, count FROM history_day"
+        f"SELECT issued_on, block, count FROM {COUNTED}"
         f" WHERE account_id = %(account_id)s AND {days(values)} AND {chosen(statuses)}"
     )
 
@@ -120,7 +123,7 @@ def _rows(where: str, sign: int) -> str:
 def _count(statuses: frozenset[Status], values: Mapping[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT coalesce(sum(count), 0) FROM history_day WHERE account_id = %(account_id)s AND {chosen(statuses)}",
+            f"SELECT coalesce(sum(count), 0) FROM {COUNTED} WHERE account_id = %(account_id)s AND {chosen(statuses)}",
             values,
         )
         return int(cursor.fetchone()[0])

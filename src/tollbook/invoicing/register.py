@@ -54,8 +54,8 @@ def _statement(wanted: Filter) -> str:
     """Put together from fixed pieces; what people typed travels as parameters."""
     chosen = f"({condition(sorted(wanted.statuses), 'local.today')})" if wanted.statuses else "TRUE"
     return f"""
-        SELECT account.id, part.number, part.sequence, part.total, part.balance, part.issued_on, part.due_on,
-            part.grace_until_on, local.today
+        SELECT account.id, part.number, part.sequence, part.total, part.balance, part.written_off, part.issued_on,
+            part.due_on, part.grace_until_on, local.today
         FROM account
         CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE account.timezone)::date AS today) AS local
         CROSS JOIN LATERAL (
@@ -74,6 +74,6 @@ def _statement(wanted: Filter) -> str:
 
 
 def _registered(account: Account, *row: Any) -> Registered:
-    number, sequence, total, balance, issued_on, due_on, grace_until_on, today = row
-    status = status_of(balance, due_on, grace_until_on, today)
+    number, sequence, total, balance, written_off, issued_on, due_on, grace_until_on, today = row
+    status = status_of(balance, written_off, due_on, grace_until_on, today)
     return Registered(account, number, sequence, total, balance, issued_on, due_on, status)

@@ -147,12 +147,14 @@ ELSE 90 * (length(trunc(total * 100)::text) - 2) + left(trunc(total * 100)::text
 
 def _order(name: str, *fields: str) -> models.Index:
     """An index that holds one order of Invoice History and what filters by status and day ask for."""
-    asked = ("invoice_id", "balance", "issued_on", "due_on", "grace_until_on")
+    asked = ("invoice_id", "balance", "written_off", "issued_on", "due_on", "grace_until_on")
     return models.Index(fields=["account_id", *fields], include=[one for one in asked if one not in fields], name=name)
 
 
 class OpenBalance(models.Model):
-    """What is still owed on an invoice: its total less its settlements. Changed only by settling, under its row lock.
+    """What is still owed on an invoice: its total less its settlements and reductions, and what of these is written off.
+
+    Changed only by settling and reducing, under its row lock.
 
     Number, total and days are copies of the invoice's own, which never change (and no role may update them here), so that
     one narrow table answers every filter and order of Invoice History. `size` is about how much the total is.
@@ -162,6 +164,7 @@ class OpenBalance(models.Model):
     account_id = models.UUIDField()
     invoice_id = models.UUIDField()
     balance = models.DecimalField(**MONEY)
+    written_off = models.DecimalField(**MONEY, default=0, db_default=0)
     number = models.CharField(max_length=40)
     sequence = models.BigIntegerField()
     total = models.DecimalField(**MONEY)
@@ -178,11 +181,15 @@ class OpenBalance(models.Model):
             models.CheckConstraint(
                 condition=models.Q(balance__gte=0, balance__lte=models.F("total")), name="open_balance_within_total"
             ),
+            models.CheckConstraint(
+                condition=models.Q(written_off__gte=0, written_off__lte=models.F("total") - models.F("balance")),
+                name="written_off_within_total",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["account_id", "sequence"],
-                include=["invoice_id", "number", "balance", "issued_on", "due_on", "grace_until_on"],
+                include=["invoice_id", "number", "balance", "written_off", "issued_on", "due_on", "grace_until_on"],
                 name="open_balance_by_number",
             ),
             _order("open_balance_by_amount", "size", "total", "sequence"),
@@ -197,6 +204,12 @@ class OpenBalance(models.Model):
                 include=["invoice_id", "issued_on", "due_on", "grace_until_on"],
                 name="open_balance_by_balance",
                 condition=models.Q(balance__gt=0),
+            ),
+            models.Index(
+                fields=["account_id", "issued_on", "sequence"],
+                include=["invoice_id", "number", "balance", "written_off"],
+                name="open_balance_written_off",
+                condition=models.Q(written_off__gt=0),
             ),
         ]
 

@@ -13,6 +13,7 @@ from tests.web.api.test_door import is_problem
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
+from tollbook.corrections.correct import give_up
 from tollbook.invoicing.issue import Draft, DraftLine, issue
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.postgres.retry import in_transaction
@@ -192,6 +193,9 @@ def test_invoices_are_listed_opened_and_downloaded(machine: Machine, northwind: 
     assert first.headers["content-type"] == "application/pdf" and first.content.startswith(b"%PDF")
     assert first.content == second.content
     assert walked(machine, "/accounts/northwind/invoices", status="paid") == []
+    give_up(northwind, numbers[1], "Bankrupt", SYSTEM)
+    [gone] = walked(machine, "/accounts/northwind/invoices", status="written_off")
+    assert (gone["number"], gone["status"], gone["balance"]) == (numbers[1], "written_off", "0.00")
     for path in (foreign, f"{foreign}.pdf", "TB-0", ".pdf", "%00"):
         assert is_problem(machine.get(f"/accounts/northwind/invoices/{path}"), 404, "not_found")
 

@@ -80,6 +80,8 @@ def test_a_write_off_is_taken_back(desk: Desk, northwind: Account) -> None:
     desk.do(f"{HOME}write-off/", reason="Bankrupt")
     assert find(northwind.id, invoice.number).balance == 0
     assert "Written off" in desk.read(HOME)
+    listed = desk.read("/desk/invoices/", status="written_off")
+    assert "INV-000001" in listed and "No invoices" in desk.read("/desk/invoices/", status="paid")
     desk.do(f"{HOME}expect-again/", reason="They paid")
     assert find(northwind.id, invoice.number).balance == invoice.total
     assert audit(None) == []

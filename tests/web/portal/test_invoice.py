@@ -15,7 +15,9 @@ from tests.invoicing.papers import issued, line
 from tests.people import People, grant, people
 from tests.web.portal.reading import links, read, table
 from tollbook.accounts.account import today_in
+from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
+from tollbook.corrections.correct import give_up
 from tollbook.invoicing.issue import DraftLine
 from tollbook.invoicing.settle import settle
 from tollbook.invoicing.tables import Invoice, InvoiceKind
@@ -113,6 +115,18 @@ def test_its_state_is_a_pill_and_a_sentence(owner: Client, them: People, age: in
     assert status in page.one("header", **{"class": "page-head"}).text
     days = {"due": day(issued_on + timedelta(days=14)), "overdue": day(issued_on + timedelta(days=22))}
     assert sentence.format(**days) in page.text
+
+
+def test_an_invoice_that_was_given_up_is_not_called_paid(owner: Client, them: People) -> None:
+    invoice = issued(them.northwind)
+    give_up(them.northwind, invoice.number, "Bankrupt", SYSTEM)
+    page = read(owner.get(f"/billing/invoices/{invoice.number}/"))
+    assert "Written off" in page.one("header", **{"class": "page-head"}).text
+    assert f"$10.00 was written off on {day(today_in(them.northwind))}; nothing is owed." in page.text
+    listed = read(owner.get("/billing/invoices/?status=written_off"))
+    assert "Written off" in listed.text and invoice.number in listed.text
+    assert invoice.number not in owner.get("/billing/invoices.csv?status=paid").getvalue().decode()
+    assert "Written off" in owner.get("/billing/invoices.csv").getvalue().decode()
 
 
 def test_parties_are_those_that_the_paper_prints(owner: Client, them: People) -> None:

@@ -27,7 +27,7 @@ from tollbook.web import workbooks
 pytestmark = pytest.mark.usefixtures("static_files")
 
 COLUMNS = ["Invoice Number", "Amount", "Balance", "Status", "Invoice Date", "Action"]
-STATUSES = ["Paid", "Posted", "Unpaid", "Overdue"]
+STATUSES = ["Paid", "Written off", "Posted", "Unpaid", "Overdue"]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def owner(client: Client, them: People) -> Client:
 
 def status(one: Loaded, today: date) -> str:
     if one.balance == 0:
-        return "Paid"
+        return "Written off" if one.written_off else "Paid"
     if today < one.due_on:
         return "Posted"
     return "Unpaid" if today <= one.grace_until_on else "Overdue"
@@ -106,7 +106,7 @@ FILTERS: dict[str, Callable[[Loaded, date], bool]] = {
         "INV-0000" in one.number and status(one, today) in ("Overdue", "Paid") and one.issued_on <= date(2026, 6, 30)
     ),
 }
-PRESSING = ["Overdue", "Unpaid", "Posted", "Paid"]
+PRESSING = ["Overdue", "Unpaid", "Posted", "Written off", "Paid"]
 SORTS: dict[str, Callable[[list[Loaded], date], list[Loaded]]] = {
     "": lambda rows, today: sorted(rows, key=lambda one: (one.issued_on, one.sequence), reverse=True),
     "date": lambda rows, today: sorted(rows, key=lambda one: (one.issued_on, one.sequence)),
@@ -164,13 +164,13 @@ def test_filter_and_order_survive_paging_and_csv(
     ]
 
 
-def test_all_four_statuses_are_told_by_word_and_found_by_filter(
+def test_all_five_statuses_are_told_by_word_and_found_by_filter(
     owner: Client, recent: list[Loaded], them: People
 ) -> None:
     today = today_in(them.northwind)
     for name in STATUSES:
         wanted = [one for one in recent if status(one, today) == name]
-        page = read(owner.get(f"/billing/invoices/?status={name.lower()}"))
+        page = read(owner.get(f"/billing/invoices/?status={name.lower().replace(' ', '_')}"))
         assert wanted and f"of {len(wanted):,}" in page.one("nav", **{"aria-label": "Pages"}).text
         assert {row[3] for row in shown(page)} == {name}
 

@@ -169,6 +169,8 @@ def state(opened: Opened) -> str:
     invoice, owed = opened.invoice, money(opened.balance, opened.invoice.currency)
     if opened.status == Status.PAID:
         return _paid(opened)
+    if opened.status == Status.WRITTEN_OFF:
+        return f"{money(opened.written_off, invoice.currency)} was written off on {_given_up_on(opened)}; nothing is owed."
     if opened.balance < invoice.total:
         owed = f"{owed} of {money(invoice.total, invoice.currency)}"
     if opened.status == Status.POSTED:
@@ -192,13 +194,15 @@ def booked(transfers: list[Traced], bought: Bought | None) -> list[Booked]:
 
 
 def _paid(opened: Opened) -> str:
-    if opened.written_off > 0:
-        return "Nothing is asked for any more."
     if opened.credited and not opened.paid:
         return f"Credited in full on {day(opened.reductions[-1].reduced_at)}."
     if not opened.settlements:
         return "There was nothing to pay."
     return f"Paid in full on {day(opened.settlements[-1].settled_at)}."
+
+
+def _given_up_on(opened: Opened) -> str:
+    return day(next(one.reduced_at for one in reversed(opened.reductions) if not one.credit_note_id))
 
 
 def _causes(opened: Opened, paid: list[Applied]) -> Iterator[tuple[str, str]]:
