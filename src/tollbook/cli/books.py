@@ -12,13 +12,20 @@ from tollbook.accounts.account import by_slug
 from tollbook.accounts.tables import Account
 from tollbook.audit.books import audit as prove
 from tollbook.errors import Refused
+from tollbook.invoicing.drafts import draft_due
 from tollbook.invoicing.run import bill as run_bill
 from tollbook.usage.archive import Done, vacuum
 from tollbook.usage.archive import archive as run_archive
 
 
-def bill(until: date | None) -> None:
-    """Run the billing of every account up to `until` (default: today in the account's zone) and print what was done."""
+def bill(until: date | None, issue: bool) -> None:
+    """Run the billing of every account up to `until` (default: today in the account's zone) and print what was done.
+
+    Where a person reviews what is due, it becomes drafts, as in the worker, unless `issue` says that nobody needs to.
+    """
+    if settings.BILLING_REVIEW and not issue:
+        _draft(until)
+        return
     gc.set_threshold(100_000, 50, 100)  # a run makes millions of small things, none of them in circles
     try:
         report = run_bill(until, progress=_progress)
@@ -28,6 +35,15 @@ def bill(until: date | None) -> None:
         click.echo(sentence)
     if report.failed:
         sys.exit(1)
+
+
+def _draft(until: date | None) -> None:
+    if until is not None:
+        says = "Billing waits for review, and drafts are of what is due today: add --issue, or leave --until out."
+        raise click.ClickException(says)
+    made = draft_due()
+    click.echo(f"Nothing is issued, because billing waits for review (TOLLBOOK_BILLING_REVIEW): {made} drafts are new.")
+    click.echo("They wait on the desk, under Invoices, Drafts. --issue issues what is due without review.")
 
 
 def _progress(done: int, count: int) -> None:

@@ -203,9 +203,13 @@ def ship(
 @click.option(
     "--until", type=click.DateTime(["%Y-%m-%d"]), help="Bill periods that begin up to this day (default: today)."
 )
-def bill(until: datetime | None) -> None:
-    """Make the invoices that are due from subscriptions; safe to repeat, and after downtime it catches up."""
-    run("books.bill", until=until.date() if until else None)
+@click.option("--issue", is_flag=True, help="Issue also where TOLLBOOK_BILLING_REVIEW=on lets a person review first.")
+def bill(until: datetime | None, issue: bool) -> None:
+    """Make the invoices that are due from subscriptions; safe to repeat, and after downtime it catches up.
+
+    With TOLLBOOK_BILLING_REVIEW=on they become drafts that wait for a person on the desk.
+    """
+    run("books.bill", until=until.date() if until else None, issue=issue)
 
 
 @main.command()

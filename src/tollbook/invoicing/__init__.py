@@ -17,6 +17,7 @@ history      what Invoice History shows: filters, sorting, pages, totals
 around       what stands around an invoice: the one before and after, the one that billed a setup fee
 register     the invoices of all accounts, newest first: for staff
 run          the invoices of subscriptions, in parts that any number of workers share, each charge once
+progress     how far billing runs are, and what they did
 file         the PDF of an invoice or credit note, typeset once and kept; its UBL
 kept         the bytes of every other document as first handed out
 bundle       many invoices as one ZIP, made while it is sent
