@@ -1,9 +1,10 @@
 """Open an account, change its facts, find one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,10 +12,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
 from django.utils.text import slugify
 
 from tollbook.accounts.audit import Actor, note
-from tollbook.accounts.tables import Account, ZeroRule
+from tollbook.accounts.tables import Account, AuditEntry, ZeroRule
 from tollbook.errors import Conflict, Invalid, NotFound
 from tollbook.postgres.ids import new_id
 
@@ -107,6 +109,21 @@ def change(account_id: UUID, changes: Mapping[str, Any], actor: Actor) -> Accoun
 def waits_for_tax(account: Account) -> bool:
     """Whether its own people say of place or tax id what staff have not confirmed, so that it doesn't count for tax yet."""
     return any(getattr(account, told) != getattr(account, counts) for told, counts in TAX_FACTS.items())
+
+
+def waiting_for_tax() -> QuerySet[Account]:
+    """The active accounts of which that is so, by name."""
+    differs = [~Q(**{told: F(counts)}) for told, counts in TAX_FACTS.items()]
+    return Account.objects.filter(reduce(or_, differs), is_active=True).order_by("name", "slug")
+
+
+def told_tax_at(account_ids: Sequence[UUID]) -> dict[UUID, AuditEntry]:
+    """When its own people last changed an account's place or tax id, and who: the line of the trail, by account."""
+    told = AuditEntry.objects.filter(
+        account_id__in=account_ids, action="account.change", after__has_any_keys=list(TAX_FACTS)
+    )
+    newest = told.order_by("account_id", "-at", "-id").distinct("account_id")
+    return {entry.account_id: entry for entry in newest}
 
 
 def confirm_tax(account_id: UUID, seen: Mapping[str, str], actor: Actor) -> Account:

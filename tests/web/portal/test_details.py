@@ -58,6 +58,10 @@ def test_what_a_customer_says_of_its_place_and_tax_id_counts_for_tax_once_staff_
     assert "Tax stays as it is until" in client.post(ADDRESS, NEW).content.decode()
     client.post(ADDRESS, NEW | {"step": "confirm"})
     assert "Confirm for tax" in desk.read("/desk/accounts/northwind/")
+    assert "1 account to confirm for tax" in desk.read("/desk/")
+    waiting = desk.read("/desk/taxes/waiting/")
+    assert "Country US" in waiting and "Country DE" in waiting and "Tax ID DE129273398" in waiting
+    assert "by owner@northwind.example" in waiting
     address = "/desk/accounts/northwind/tax/"
     review = desk.get(address)
     assert "DE129273398" in words(review)
@@ -68,6 +72,7 @@ def test_what_a_customer_says_of_its_place_and_tax_id_counts_for_tax_once_staff_
     northwind.refresh_from_db()
     assert (issued(northwind, line("100.00")).tax_note, issued(northwind).tax) == (REVERSE_NOTE, 0)
     assert "Confirm for tax" not in desk.read("/desk/accounts/northwind/")
+    assert "to confirm for tax" not in desk.read("/desk/") and "Nothing waits" in desk.read("/desk/taxes/waiting/")
     client.post(ADDRESS, NEW | {"tax_id": "DE1", "step": "confirm"})
     northwind.refresh_from_db()
     assert issued(northwind, line("100.00")).tax == 19, "another tax id is not the one that was checked"

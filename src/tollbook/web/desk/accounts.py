@@ -35,6 +35,8 @@ from tollbook.web.desk.page import DeskRequest, staff_page
 from tollbook.web.desk.steps import Review, Sheet, decided, stepped, typed
 
 SOME = 5
+TAX_NAMES = {"country": "Country", "region": "Region", "tax_id": "Tax ID"}
+"""What accounts say of themselves, and staff confirm for tax."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +211,8 @@ def tax_facts(request: DeskRequest, slug: str) -> HttpResponse:
     seen = {name: getattr(shown, name) for name in accounts.TAX_FACTS}
 
     def review() -> Review:
-        names = {"country": "Country", "region": "Region", "tax_id": "Tax ID"}
         told = [
-            (names[name], getattr(shown, counts) or formats.NOTHING, seen[name] or formats.NOTHING)
+            (TAX_NAMES[name], getattr(shown, counts) or formats.NOTHING, seen[name] or formats.NOTHING)
             for name, counts in accounts.TAX_FACTS.items()
             if getattr(shown, counts) != seen[name]
         ]

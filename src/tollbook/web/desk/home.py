@@ -8,8 +8,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
+from tollbook.accounts.account import waiting_for_tax
 from tollbook.accounts.tables import Account, User
-from tollbook.invoicing.tables import OpenBalance
+from tollbook.invoicing.tables import DraftInvoice, DraftState, OpenBalance
 from tollbook.refills.tables import OperatorSwitch
 from tollbook.usage.statement import told_anywhere
 from tollbook.usage.tables import UsageTold
@@ -39,6 +40,8 @@ def home(request: DeskRequest) -> HttpResponse:
     context = {
         "rows": standings(some),
         "count": Account.objects.count(),
+        "tax_waiting": waiting_for_tax().count(),
+        "drafts_waiting": DraftInvoice.objects.filter(state=DraftState.OPEN).count(),
         "switch": OperatorSwitch.objects.filter(name="refills").first(),
     }
     return render(request, "tollbook/desk/home.html", context)

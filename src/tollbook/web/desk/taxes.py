@@ -9,12 +9,15 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 
+from tollbook.accounts import account as accounts
 from tollbook.accounts.audit import OPERATOR_ID
+from tollbook.accounts.tables import Account
 from tollbook.errors import NotFound
 from tollbook.invoicing import tax_rules
 from tollbook.invoicing.tax_rules import NewRule, name_of
 from tollbook.web import formats
 from tollbook.web.desk import lists
+from tollbook.web.desk.accounts import TAX_NAMES
 from tollbook.web.desk.fields import AmountField, DayField
 from tollbook.web.desk.page import DeskRequest, staff_page
 from tollbook.web.desk.steps import Review, Sheet, decided, stepped, typed
@@ -95,12 +98,33 @@ def withdraw(request: DeskRequest, id: UUID) -> HttpResponse:
     return decided(request, _sheet("Withdraw a rule of tax"), review, act)
 
 
+@staff_page()
+def waiting(request: DeskRequest) -> HttpResponse:
+    """Accounts whose own people say of place or tax id what does not count for tax before somebody confirms it."""
+    page = lists.paged(request, accounts.waiting_for_tax())
+    since = accounts.told_tax_at([one.id for one in page.object_list])
+    context = {
+        "section": SECTION,
+        "page": page,
+        "rows": [(one, _differences(one), since.get(one.id)) for one in page.object_list],
+    }
+    return render(request, "tollbook/desk/tax_waiting.html", context)
+
+
+def _differences(account: Account) -> list[tuple[str, str, str]]:
+    """What counts for tax and what the account says now, by name."""
+    told = [(TAX_NAMES[name], getattr(account, counts), getattr(account, name)) for name, counts in accounts.TAX_FACTS.items()]
+    differing = [(name, before, after) for name, before, after in told if before != after]
+    return [(name, before or formats.NOTHING, after or formats.NOTHING) for name, before, after in differing]
+
+
 def _sheet(title: str) -> Sheet:
     return Sheet(title, SECTION, [(reverse("desk:taxes"), "Tax")])
 
 
 urls = [
     path("taxes/", rules, name="taxes"),
+    path("taxes/waiting/", waiting, name="tax-waiting"),
     path("taxes/new/", add, name="tax-add"),
     path("taxes/<uuid:id>/withdraw/", withdraw, name="tax-withdraw"),
 ]
