@@ -6,7 +6,7 @@ readable by the portal's role. Statements are put together from the fixed pieces
 number_search.py and of status.py; what people typed travels as parameters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -234,10 +234,13 @@ def owed(account_id: UUID, today: date | None = None) -> Owed:
     return _owed_of(_counted("FALSE", _parameters(account_id, Filter(), today)))
 
 
-def rows(account_id: UUID, wanted: Filter, sort: Sort, today: date | None = None) -> Iterator[Row]:
+def rows(
+    account_id: UUID, wanted: Filter, sort: Sort, today: date | None = None
+) -> Generator[Row, None, None]:
     """Every invoice that was asked for, in order, from a server-side cursor: however many, little memory is used.
 
-    Inside a transaction it lives as long as that; outside, PostgreSQL keeps the result until the last row is read.
+    Inside a transaction it lives as long as that; outside, PostgreSQL keeps the result until the last row is read. Whoever
+    may stop before the last row closes it: left to the garbage, its cursor would be closed in a later transaction.
     """
     today = today or today_in(by_id(account_id))
     statement = _all_in_order(wanted, sort)
@@ -256,6 +259,13 @@ def newest(
     statement = _in_order(wanted.statuses, wanted, "sequence DESC", "LIMIT %(limit)s", below)
     parameters = _parameters(account_id, wanted, today) | {"before": before, "limit": min(limit, LARGEST_PAGE)}
     return _rows(statement, parameters, today)
+
+
+def named(account_id: UUID, numbers: Sequence[str]) -> list[UUID]:
+    """The ids of the account's invoices with these numbers, in their order; unknown ones are left out."""
+    found = Invoice.objects.filter(account_id=account_id, number__in=numbers).values_list("number", "id")
+    ids = dict(found)
+    return [ids[number] for number in numbers if number in ids]
 
 
 def find(account_id: UUID, number: str, today: date | None = None) -> Opened:

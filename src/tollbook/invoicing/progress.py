@@ -105,7 +105,7 @@ def _with_totals(rows: Iterable[tuple[Any, ...]]) -> list[Run]:
     totals: dict[UUID, dict[str, Decimal]] = {}
     for id, currency, total in _rows("totals", {"ids": [row[0] for row in found]}):
         totals.setdefault(id, {})[currency] = total
-    return [Run(*row, totals.get(row[0], {})) for row in found]
+    return [Run(*(*row, totals.get(row[0], {}))) for row in found]
 
 
 def _left(slug: str, why: str, value: str) -> Left:

@@ -179,7 +179,7 @@ def test_every_status_tells_how_many_there_are_under_the_other_filters(
     owner: Client, made: list[Loaded], them: People
 ) -> None:
     today = today_in(them.northwind)
-    form = read(owner.get("/billing/invoices/?status=paid&number=01")).one("form")
+    form = read(owner.get("/billing/invoices/?status=paid&number=01")).one("form", **{"class": "filters"})
     these = [status(one, today) for one in made if "01" in one.number]
     assert form.one("fieldset").text == "Status " + " ".join(f"{name} {these.count(name)}" for name in STATUSES)
 
@@ -242,7 +242,7 @@ def test_what_is_wrong_is_said_beside_the_field_and_what_was_typed_stays(
 ) -> None:
     response = owner.get(f"/billing/invoices/?{query}")
     page = read(response)
-    assert response.status_code == 200 and sentence in page.one("form").text
+    assert response.status_code == 200 and sentence in page.one("form", **{"class": "filters"}).text
     [box] = [box for box in page.all("input") if box.attributes.get("name") == name]
     assert box.attributes["value"] == typed and box.attributes["aria-invalid"] == "true"
     assert box.attributes["type"] != "date", "a date picker shows nothing of what is not a date"
@@ -258,7 +258,7 @@ def test_the_form_keeps_order_and_page_size_and_what_was_chosen(owner: Client, m
     page = read(
         owner.get("/billing/invoices/?status=paid&status=posted&from=2025-01-01&number=INV&sort=amount&rows=50")
     )
-    boxes = [box.attributes for box in page.one("form").all("input")]
+    boxes = [box.attributes for box in page.one("form", **{"class": "filters"}).all("input")]
     kept = {box["name"]: box.get("value", "") for box in boxes if box["type"] in ("hidden", "date", "search")}
     assert kept == {"sort": "amount", "rows": "50", "from": "2025-01-01", "to": "", "number": "INV"}
     assert [box["value"] for box in boxes if "checked" in box] == ["paid", "posted"]
@@ -318,6 +318,30 @@ def test_the_zip_holds_the_pdf_of_each_invoice_that_is_shown_or_picked(owner: Cl
     response = owner.get(f"/billing/invoices.zip?pick={numbers[1]}&pick=INV-999999")
     with zipfile.ZipFile(io.BytesIO(b"".join(response))) as packed:
         assert packed.namelist() == [f"{numbers[1]}.pdf"]
+
+
+def test_the_boxes_of_a_page_pick_invoices_for_the_zip(owner: Client, them: People) -> None:
+    """As a form that needs no script: each row names its invoice, the box above the table names all of them."""
+    numbers = [issued(them.northwind).number for _ in range(27)][::-1]
+    page = read(owner.get("/billing/invoices/?status=posted&status=unpaid&rows=25"))
+    form = page.one("form", id="picked")
+    hidden = [(one.attributes["name"], one.attributes["value"]) for one in form.all("input", type="hidden")]
+    assert hidden == [("status", "posted"), ("status", "unpaid"), ("rows", "25"), ("of", "picked")]
+    boxes = [one.attributes for one in page.one("tbody").all("input", type="checkbox")]
+    assert [box["value"] for box in boxes] == numbers[:25] and {box["form"] for box in boxes} == {"picked"}
+    assert boxes[0]["aria-label"] == f"Select invoice {numbers[0]}"
+    [whole] = [one.attributes["value"] for one in form.all("input", type="checkbox")]
+    for picks in ([whole], [whole, *numbers[:25]]):
+        response = owner.get("/billing/invoices.zip", [*hidden, *(("pick", one) for one in picks)])
+        with zipfile.ZipFile(io.BytesIO(b"".join(response))) as packed:
+            assert packed.namelist() == [f"{number}.pdf" for number in numbers[:25]]
+
+
+def test_without_a_tick_the_list_says_so_and_stays_as_it_was(owner: Client, them: People) -> None:
+    issued(them.northwind)
+    response = owner.get("/billing/invoices.zip?of=picked&status=posted&status=unpaid&rows=50", follow=True)
+    assert response.redirect_chain == [("/billing/invoices/?status=posted&status=unpaid&rows=50", 302)]
+    assert "Tick the invoices that you want first." in response.content.decode()
 
 
 def test_a_picked_invoice_is_in_the_zip_however_many_are_shown_before_it(

@@ -113,9 +113,9 @@ def waiting(request: DeskRequest) -> HttpResponse:
 
 def _differences(account: Account) -> list[tuple[str, str, str]]:
     """What counts for tax and what the account says now, by name."""
-    told = [(TAX_NAMES[name], getattr(account, counts), getattr(account, name)) for name, counts in accounts.TAX_FACTS.items()]
-    differing = [(name, before, after) for name, before, after in told if before != after]
-    return [(name, before or formats.NOTHING, after or formats.NOTHING) for name, before, after in differing]
+    told = [(name, getattr(account, counts), getattr(account, name)) for name, counts in accounts.TAX_FACTS.items()]
+    differing = [(TAX_NAMES[name], before, after) for name, before, after in told if before != after]
+    return [(label, before or formats.NOTHING, after or formats.NOTHING) for label, before, after in differing]
 
 
 def _sheet(title: str) -> Sheet:

@@ -1,12 +1,15 @@
 """Invoice History: the table, its filters, and the same as CSV, as Excel and as a ZIP of the PDFs."""
 
+from contextlib import closing
 from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import path, reverse
 
@@ -24,6 +27,7 @@ from tollbook.web.portal import billing
 from tollbook.web.portal.invoice_filter import FILTERS, Asked, asked, tidied
 from tollbook.web.portal.page import PortalRequest, page
 
+BACK = (*FILTERS, "sort", "page", "rows")
 CSV_COLUMNS = ("Invoice Number", "Amount", "Balance", "Status", "Invoice Date", "Currency")
 
 
@@ -64,18 +68,32 @@ def invoices_xlsx(request: PortalRequest) -> StreamingHttpResponse:
 
 
 @page(area=Area.INVOICES, scope=False)
-def invoices_zip(request: PortalRequest) -> StreamingHttpResponse:
-    """Their PDFs, made while they are sent. Of those that the table shows, or of those picked by their numbers."""
+def invoices_zip(request: PortalRequest) -> HttpResponseBase:
+    """Their PDFs, made while they are sent. Of those that the table shows; or of those that are picked, as they are named.
+
+    A `pick` names one invoice, or several with spaces between them; `of=picked` says that nothing but picked ones is wanted.
+    """
     wanted, today = asked(request.GET), today_in(request.account)
     filename = f"{request.account.slug}-invoices-{today.isoformat()}.zip"
-    picked = set(request.GET.getlist("pick"))
+    picked = list(dict.fromkeys(" ".join(request.GET.getlist("pick")).split()))
+    if not picked and request.GET.get("of") == "picked":
+        messages.info(request, "Tick the invoices that you want first.")
+        return HttpResponseRedirect(_back(request))
     with rows_of(request.account.id):
-        found = history.rows(request.account.id, wanted.filter, wanted.sort, today)
-        asked_for = (row.id for row in found if not picked or row.number in picked)
-        ids = list(islice(asked_for, MOST + 1))
+        if picked:
+            ids = history.named(request.account.id, picked[: MOST + 1])
+        else:
+            with closing(history.rows(request.account.id, wanted.filter, wanted.sort, today)) as found:
+                ids = [row.id for row in islice(found, MOST + 1)]
     if len(ids) > MOST:
         raise Invalid(f"At most {MOST:,} invoices go into one file: choose a shorter time.", field="issued_from")
     return streamed.answer(request, filename, "application/zip", bundle(request.account.id, ids))
+
+
+def _back(request: PortalRequest) -> str:
+    """The list as it was when nothing was picked."""
+    kept = [(name, value) for name in BACK for value in request.GET.getlist(name)]
+    return _address(reverse("portal:invoices"), kept)
 
 
 def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[str, Any]:
@@ -94,6 +112,8 @@ def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[s
         "statement_days": _statement_days(wanted),
         "xlsx_url": _address_of(request, "xlsx"),
         "zip_url": _address_of(request, "zip"),
+        "picks": " ".join(row.number for row in found.rows),
+        "back": [(name, value) for name in BACK for value in request.GET.getlist(name) if value],
     }
 
 
