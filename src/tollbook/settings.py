@@ -32,7 +32,9 @@ TOLLBOOK_REFILLS_AT_ONCE  refills that the worker charges at the same time (defa
 TOLLBOOK_REFILL_LIMITS    what no fault may pass: money of an account a month, charges and money of all accounts an hour, in
                           minor units of each currency (default "account_month=2500000,charges_an_hour=1000,
                           money_an_hour=25000000": 25,000.00 and 250,000.00 dollars); staff may give an account its own
-TOLLBOOK_BILLING_REVIEW      "on": billing runs of the worker leave drafts at the desk, and a person issues them
+TOLLBOOK_BILLING_REVIEW   "on": billing runs leave drafts at the desk, and a person issues them
+TOLLBOOK_REMINDER_DAYS    when an open invoice is reminded of: days after its due day, below zero before it, each at most
+                          365 (default "-3,1,7,14"); "off": never
 """
 
 import os
@@ -248,6 +250,15 @@ OPERATOR = {
     "payment_instructions": os.environ.get("TOLLBOOK_OPERATOR_PAYMENT_INSTRUCTIONS", ""),
 }
 
+def reminder_days(text: str) -> list[int]:
+    """The schedule of reminders, in order; none when it is "off". Raises ValueError for what is no schedule."""
+    days = [] if text.strip().lower() == "off" else sorted({int(part) for part in text.split(",")})
+    if any(abs(day) > 365 for day in days):
+        raise ValueError(f"TOLLBOOK_REMINDER_DAYS: {text} reaches further than a year")
+    return days
+
+
+REMINDER_DAYS = reminder_days(os.environ.get("TOLLBOOK_REMINDER_DAYS") or "-3,1,7,14")
 BILLING_REVIEW = os.environ.get("TOLLBOOK_BILLING_REVIEW", "").lower() in _ON
 
 _MAIL = urlsplit(os.environ.get("TOLLBOOK_MAIL", ""))

@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from django.test import override_settings
 
 from tests.alerts.conftest import Told
 from tests.alerts.receivers import MailServer
@@ -17,6 +18,7 @@ from tollbook.invoicing import file
 from tollbook.invoicing.tables import Invoice
 from tollbook.payments.receipt import receipt_pdf
 from tollbook.payments.transfer import record_transfer
+from tollbook.settings import reminder_days
 
 
 def due(told: Told, days_past: int, terms_days: int = 14) -> Invoice:
@@ -36,6 +38,29 @@ def test_an_open_invoice_is_reminded_of_by_the_last_step_reached(told: Told, day
     for _ in range(2):
         notify.write_letters()
     assert [one.data["step"] for one in told.notices("invoice.reminder")] == ([] if step is None else [step])
+
+
+@override_settings(REMINDER_DAYS=[-10, 30])
+@pytest.mark.parametrize(("days_past", "step"), [(-11, None), (-10, -10), (14, -10), (29, -10), (30, 30), (34, None)])
+def test_the_operator_sets_the_days_of_reminders(told: Told, days_past: int, step: int | None) -> None:
+    due(told, days_past)
+    notify.write_letters()
+    assert [one.data["step"] for one in told.notices("invoice.reminder")] == ([] if step is None else [step])
+
+
+@override_settings(REMINDER_DAYS=[])
+def test_the_operator_turns_reminders_off(told: Told) -> None:
+    due(told, 7)
+    notify.write_letters()
+    assert told.notices("invoice.reminder") == []
+
+
+def test_the_days_of_reminders_are_written_in_a_row() -> None:
+    assert reminder_days("14, -3,1,1") == [-3, 1, 14]
+    assert reminder_days("OFF") == []
+    for nonsense in ("soon", "1,,2", "-400"):
+        with pytest.raises(ValueError):
+            reminder_days(nonsense)
 
 
 def test_a_young_invoice_is_not_reminded_of_before_its_day(told: Told) -> None:

@@ -194,6 +194,25 @@ def test_an_invoice_is_told_to_readers_and_to_the_billing_address(told: Told) ->
     assert to == {"ap@northwind.example", "owner@northwind.example"}
 
 
+def test_an_invoice_is_mailed_to_the_further_addresses_of_the_billing_details(told: Told) -> None:
+    """Only invoices; once where an address is named twice; and not to who was removed, or chose otherwise."""
+    further = ["Books@books.example", "AP@northwind.example", "admin@northwind.example", "none@books.example"]
+    Account.objects.filter(id=told.id).update(billing_email="ap@northwind.example", recipients=further)
+    admin = add_user(told.shop.account, "admin@northwind.example", "Admin", Level.ADMIN, None, OWNER)
+    User.objects.filter(id=admin.id).update(is_active=False)
+    people.choose_address(told.id, "none@books.example", [], OWNER)
+    invoice = an_invoice(told.shop.account)
+    assert invoice.recipients == further
+    told.look()
+    [notice] = told.notices("invoice.issued")
+    to = sorted(delivery.recipient for delivery in told.deliveries(notice_id=notice.id))
+    assert to == ["Books@books.example", "ap@northwind.example", "owner@northwind.example"]
+    account = Account.objects.get(id=told.id)
+    assert "Books@books.example" not in people.addresses(account, "invoice.reminder")
+    people.choose_address(told.id, "books@books.example", ["invoice.issued", "invoice.reminder"], OWNER)
+    assert people.addresses(account, "invoice.reminder").count("books@books.example") == 1
+
+
 def test_a_payment_that_failed_by_itself_is_told_with_the_day_of_the_next_try(db: Database) -> None:
     till = Till(db)
     notify.look()

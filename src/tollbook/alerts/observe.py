@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from tollbook.accounts.audit import OPERATOR_ID
@@ -27,10 +28,6 @@ BRIEF_STOPS = ("gateway_away", "operator_limit")
 
 FOR_STAFF = ("velocity",)
 """Stops that only a person ends: told to the operator, too."""
-
-
-REMINDERS = (-3, 1, 7, 14)
-"""Days after the due day (below zero: before it) on which an open invoice is reminded of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +59,11 @@ def facts(since: datetime, began: datetime) -> Iterator[list[Fact]]:
 
 
 def letters(began: datetime) -> Iterator[list[Fact]]:
-    """Reminders of open invoices and receipts of payments, as `facts`: for a look once a minute."""
-    window = {"began": began, "limit": LIMIT, "steps": list(REMINDERS), "longest": max(REMINDERS) + 3}
-    yield [_reminder(*row) for row in _rows("reminders", window)]
+    """Reminders of open invoices, as the operator's schedule says, and receipts of payments, as `facts`: for a look once a
+    minute."""
+    steps = settings.REMINDER_DAYS
+    window = {"began": began, "limit": LIMIT, "steps": steps, "longest": max(map(abs, steps), default=0) + 3}
+    yield [_reminder(*row) for row in _rows("reminders", window)] if steps else []
     yield [_received(*row) for row in _rows("payments_received", window)]
 
 

@@ -1,8 +1,8 @@
 """Who gets which mail: the account's users by what they may read, and additional addresses.
 
-Without a choice of their own, users get what belongs to the areas that they may change, and the account's billing address
-gets invoices and failed payments. A choice adds and removes kinds, but never gives a user what they may not read: rights are
-looked at whenever something is told.
+Without a choice of their own, users get what belongs to the areas that they may change, the account's billing address gets
+invoices and failed payments, and the further addresses of its billing details get its invoices. A choice adds and removes
+kinds, but never gives a user what they may not read: rights are looked at whenever something is told.
 """
 
 from collections.abc import Collection
@@ -28,11 +28,15 @@ BILLING_ADDRESS_GETS = (
     "payment.failed", "payment.action_required", "payment.received", "invoice.issued", "invoice.reminder",
 )  # fmt: skip
 
+RECIPIENTS_GET = ("invoice.issued",)
+"""What the further addresses of the billing details get: the documents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One address and what it gets. `usual`: nobody chose. `id` is the choice's, `user` whose address it is; the account's
-    billing address and the operator's own have neither until somebody chooses for them. `may_get`: what may be chosen."""
+    """One address and what it gets. `usual`: nobody chose. `id` is the choice's, `user` whose address it is; the addresses
+    of the billing details and the operator's own have neither until somebody chooses for them. `may_get`: what may be
+    chosen."""
 
     address: str
     kinds: tuple[str, ...]
@@ -49,15 +53,18 @@ def of_account(account: Account) -> list[Told]:
     users = User.objects.defer("password").filter(account_id=account.id, is_active=True).order_by("email")
     told = [_user(user, by_user.get(user.id)) for user in users]
     others = [_address(row) for row in rows if row.user_id is None]
-    usual_of_billing = Told(account.billing_email, BILLING_ADDRESS_GETS, True, tuple(kinds.OF_ACCOUNTS))
-    return told + _with_usual(others, usual_of_billing, _taken(account.id))
+    everything = tuple(kinds.OF_ACCOUNTS)
+    of_billing = [Told(account.billing_email, BILLING_ADDRESS_GETS, True, everything)]
+    further = [one for one in account.recipients if one.lower() != account.billing_email.lower()]
+    of_billing += [Told(address, RECIPIENTS_GET, True, everything) for address in further]
+    return told + _with_usual(others, of_billing, _taken(account.id))
 
 
 def of_operator() -> list[Told]:
     """The addresses that get mail about the operator's matters; its own address without anybody's choice."""
     rows = [_address(row) for row in Recipient.objects.filter(account_id=OPERATOR_ID)]
     everything = tuple(kinds.OF_OPERATOR)
-    return _with_usual(rows, Told(settings.OPERATOR["email"], everything, True, everything), _taken(OPERATOR_ID))
+    return _with_usual(rows, [Told(settings.OPERATOR["email"], everything, True, everything)], _taken(OPERATOR_ID))
 
 
 def addresses(account: Account | None, kind: str) -> list[str]:
@@ -171,12 +178,12 @@ def _taken(account_id: UUID) -> dict[str, bool]:
     return taken
 
 
-def _with_usual(chosen: list[Told], usual: Told, taken: Collection[str]) -> list[Told]:
-    """The chosen addresses that get anything, and before them the one that is told without a choice."""
+def _with_usual(chosen: list[Told], usual: list[Told], taken: Collection[str]) -> list[Told]:
+    """The chosen addresses that get anything, and before them those that are told without a choice."""
     free = [one for one in chosen if one.address.lower() not in taken]
     known = {*taken, *(one.address.lower() for one in free)}
     told = sorted((one for one in free if one.kinds), key=lambda one: one.address)
-    return told if not usual.address or usual.address.lower() in known else [usual, *told]
+    return [*(one for one in usual if one.address and one.address.lower() not in known), *told]
 
 
 def _store(account_id: UUID, address: str, wanted: list[str], actor: Actor, user_id: UUID | None) -> None:

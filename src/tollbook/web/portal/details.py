@@ -38,7 +38,7 @@ class DetailsForm(forms.Form):
         required=False,
         max_length=2_000,
         widget=forms.Textarea({"rows": 3}),
-        help_text=f"One email address a line, up to {MOST_RECIPIENTS}.",
+        help_text=f"Invoices are mailed to these, too. One email address a line, up to {MOST_RECIPIENTS}.",
     )
 
     def clean_recipients(self) -> list[str]:
