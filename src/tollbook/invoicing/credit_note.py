@@ -9,13 +9,13 @@ back from the invoice first (`corrections.correct` does, and makes it credit of 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from tollbook.accounts.tables import Account
 from tollbook.errors import Conflict, Invalid, NotFound
@@ -53,6 +53,22 @@ class NothingLeft(Conflict):
     """The invoice is credited in whole already."""
 
     code = "nothing_left"
+
+
+class Place(NamedTuple):
+    """Where a credit note stands among an account's, by time."""
+
+    issued_at: datetime
+    id: UUID
+
+    @classmethod
+    def read(cls, text: str) -> "Place":
+        """From what `str` made of it. Raises ValueError."""
+        at, _, id = text.partition(" ")
+        return cls(datetime.fromisoformat(at), UUID(id))
+
+    def __str__(self) -> str:
+        return f"{self.issued_at.isoformat()} {self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +235,18 @@ def of_invoice(account_id: UUID, invoice_id: UUID) -> list[CreditNote]:
 def of_account(account_id: UUID, limit: int = 500) -> list[CreditNote]:
     """An account's credit notes, the newest first."""
     return list(CreditNote.objects.filter(account_id=account_id).order_by("-issued_on", "-sequence")[:limit])
+
+
+def newest(
+    account_id: UUID, before: Place | None = None, limit: int = 100, invoice_number: str | None = None
+) -> list[CreditNote]:
+    """Up to `limit` of an account's credit notes, or of one invoice's, the newest first: keyset pages for machines."""
+    mine = CreditNote.objects.filter(account_id=account_id)
+    if invoice_number is not None:
+        mine = mine.filter(invoice_number=invoice_number)
+    if before is not None:
+        mine = mine.filter(Q(issued_at__lt=before.issued_at) | Q(issued_at=before.issued_at, id__lt=before.id))
+    return list(mine.order_by("-issued_at", "-id")[:limit])
 
 
 def lines_of(note: CreditNote) -> list[CreditNoteLine]:

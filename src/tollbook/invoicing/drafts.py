@@ -57,6 +57,12 @@ def waiting(account_ids: Sequence[UUID], limit: int = 200) -> list[DraftInvoice]
     return list(mine.order_by("drafted_at", "id")[:limit])
 
 
+def of_account(account_id: UUID, after: UUID | None = None, limit: int = 100) -> list[DraftInvoice]:
+    """Up to `limit` of the account's drafts that wait for a person, by their ids, which are made in order of time."""
+    mine = DraftInvoice.objects.filter(account_id=account_id, state=DraftState.OPEN)
+    return list((mine.filter(id__gt=after) if after else mine).order_by("id")[:limit])
+
+
 def content_of(draft: DraftInvoice) -> Draft:
     """What would be printed."""
     return msgspec.convert(draft.content, Draft, strict=False)

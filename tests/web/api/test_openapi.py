@@ -16,10 +16,13 @@ from tests.web.api.conftest import Machine
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
+from tollbook.corrections.correct import Wanted, correct
+from tollbook.invoicing.drafts import compose
 from tollbook.invoicing.issue import Draft, DraftLine, issue
 from tollbook.invoicing.tables import InvoiceKind
 from tollbook.money.period import period_number
 from tollbook.payments.method import NewMethod, add
+from tollbook.postgres.ids import new_id
 from tollbook.postgres.retry import in_transaction
 from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
@@ -93,13 +96,15 @@ def test_an_example_has_the_described_types(name: str) -> None:
 
 @pytest.fixture
 def world(machine: Machine, northwind: Account) -> Iterator[dict[str, str]]:
-    """What the examples talk about: a card, an invoice, a subscription, an event, a refill, a hold."""
+    """What the examples talk about: a card, an invoice and its credit note, a draft, a subscription, an event and so on."""
     offer("seat", "Agent seat", FeeKind.RECURRING, Decimal("12.5"), SYSTEM)
     start(northwind, NewSubscription("seat", today_in(northwind), Decimal(4)), SYSTEM)
     lines = [DraftLine("Agent seat", "", Decimal(4), Decimal("12.5"), Decimal(50), "revenue:recurring")]
     period = period_number(date(2026, 11, 1), 0)
     draft = Draft(InvoiceKind.RECURRING, "test", date(2026, 11, 1), lines, period=period)
     invoice = in_transaction(lambda: issue(northwind, draft))
+    note = correct(northwind, invoice.number, Wanted("One seat was never used", {1: Decimal("12.5")}), SYSTEM).note
+    waiting = compose(northwind, lines, SYSTEM, new_id())
     with override_settings(GATEWAYS={"simulated": "tollbook.payments.simulated.Simulated"}):
         add(northwind.id, NewMethod("simulated", "sim_4242", "Visa", "4242", 12, 2099), SYSTEM)
         hold = machine.post("/holds", EXAMPLES["place_hold"].body | {"event_id": "another"}).json()["id"]
@@ -108,7 +113,8 @@ def world(machine: Machine, northwind: Account) -> Iterator[dict[str, str]]:
         machine.call("PUT", rule, json=EXAMPLES["set_rule"].body | {"automatic": False})
         refills = "/accounts/northwind/wallets/outbound/refills"
         machine.post(refills, {"amount": "5"}, headers={"Idempotency-Key": "before"})
-        yield {"hold_id": hold, "number": invoice.number}
+        documents = {"number": invoice.number, "note_number": note.number, "draft_id": str(waiting.id)}
+        yield {"hold_id": hold, **documents}
 
 
 def shape(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,10 +13,13 @@ from tests.web.api.test_door import is_problem
 from tollbook.accounts.account import today_in
 from tollbook.accounts.audit import SYSTEM
 from tollbook.accounts.tables import Account
-from tollbook.corrections.correct import give_up
+from tollbook.corrections.correct import Wanted, correct, give_up
+from tollbook.invoicing.drafts import compose, content_seen, discard
 from tollbook.invoicing.issue import Draft, DraftLine, issue
 from tollbook.invoicing.tables import InvoiceKind
+from tollbook.postgres.ids import new_id
 from tollbook.postgres.retry import in_transaction
+from tollbook.subscriptions.change import change_quantity
 from tollbook.subscriptions.component import offer
 from tollbook.subscriptions.subscribe import NewSubscription, start
 from tollbook.subscriptions.tables import FeeKind
@@ -25,7 +28,8 @@ from tollbook.web.api import events as events_module
 
 EVERYTHING = [
     "wallets", "wallets/sms/refill-rule", "wallets/sms/refills", "events", "ledger", "invoices", "invoices/TB-1",
-    "invoices/TB-1.pdf", "subscriptions", "subscriptions/preview", "rates?type=sms",
+    "invoices/TB-1.pdf", "subscriptions", "subscriptions/preview",
+    "subscriptions/changes", "credit-notes", "credit-notes/CN-1", "credit-notes/CN-1.pdf", "rates?type=sms",
     "usage?by=agent", "statement",
 ]  # fmt: skip
 
@@ -198,6 +202,56 @@ def test_invoices_are_listed_opened_and_downloaded(machine: Machine, northwind: 
     assert (gone["number"], gone["status"], gone["balance"]) == (numbers[1], "written_off", "0.00")
     for path in (foreign, f"{foreign}.pdf", "TB-0", ".pdf", "%00"):
         assert is_problem(machine.get(f"/accounts/northwind/invoices/{path}"), 404, "not_found")
+
+
+def test_credit_notes_are_listed_opened_and_downloaded(machine: Machine, northwind: Account, contoso: Account) -> None:
+    numbers = invoiced(northwind, 3)
+    notes = [correct(northwind, number, Wanted(f"Part {part}", {1: Decimal(4)}), SYSTEM).note.number
+             for part in range(2) for number in numbers]  # fmt: skip
+    foreign = correct(contoso, invoiced(contoso, 1)[0], Wanted("Theirs"), SYSTEM).note.number
+    listed = walked(machine, "/accounts/northwind/credit-notes", limit=2)
+    assert [row["number"] for row in listed] == notes[::-1]
+    assert listed[0] == listed[0] | {
+        "invoice": numbers[2], "subtotal": "4.00", "tax": "0.00", "amount": "4.00", "currency": "USD", "reason": "Part 1"
+    }  # fmt: skip
+    of_one = walked(machine, "/accounts/northwind/credit-notes", invoice=numbers[0], limit=1)
+    assert [row["number"] for row in of_one] == [notes[3], notes[0]]
+    opened = machine.get(f"/accounts/northwind/credit-notes/{notes[0]}").json()
+    [line] = opened["lines"]
+    assert (line["invoice_line"], line["description"], line["amount"], line["tax"]) == (1, "Seats", "4.00", "0.00")
+    first, second = (machine.get(f"/accounts/northwind/credit-notes/{notes[0]}.pdf") for _ in range(2))
+    assert first.content.startswith(b"%PDF") and first.content == second.content
+    assert b"<CreditNote" in machine.get(f"/accounts/northwind/credit-notes/{notes[0]}.xml").content
+    for path in (foreign, f"{foreign}.pdf", f"{foreign}.xml", "CN-0", ".pdf", "%00"):
+        assert is_problem(machine.get(f"/accounts/northwind/credit-notes/{path}"), 404, "not_found"), path
+    assert is_problem(machine.get("/accounts/northwind/credit-notes", params={"cursor": "eA"}), 400, "invalid")
+
+
+def test_drafts_are_for_keys_of_the_operator(machine: Machine, own: Machine, northwind: Account) -> None:
+    lines = [DraftLine("Seats", "", Decimal(3), Decimal(10), Decimal(30), "revenue:recurring")]
+    made = [compose(northwind, lines, SYSTEM, new_id()) for _ in range(3)]
+    discard(northwind, made[0].id, SYSTEM, content_seen(made[0]))
+    listed = walked(machine, "/accounts/northwind/drafts", limit=1)
+    assert [row["id"] for row in listed] == [str(one.id) for one in made[1:]]
+    opened = machine.get(f"/accounts/northwind/drafts/{made[1].id}").json()
+    assert (opened["amount"], opened["tax"], opened["state"]) == ("30.00", "0.00", "open")
+    assert [line["amount"] for line in opened["lines"]] == ["30.00"]
+    assert machine.get(f"/accounts/northwind/drafts/{made[0].id}").json()["state"] == "discarded"
+    assert is_problem(machine.get(f"/accounts/northwind/drafts/{new_id()}"), 404, "not_found")
+    for path in ("drafts", f"drafts/{made[1].id}"):
+        assert is_problem(own.get(f"/accounts/northwind/{path}"), 403, "forbidden")
+
+
+def test_changes_of_subscriptions_are_told_newest_first(machine: Machine, northwind: Account) -> None:
+    offer("seat", "Seats", FeeKind.RECURRING, Decimal("12.5"), SYSTEM)
+    begun = start(northwind, NewSubscription("seat", today_in(northwind), Decimal(4)), SYSTEM)
+    tomorrow = today_in(northwind) + timedelta(days=1)
+    changed = change_quantity(northwind, begun.id, Decimal(6), tomorrow, SYSTEM)
+    found = machine.get("/accounts/northwind/subscriptions/changes").json()
+    assert found["next"] is None
+    assert [(one["says"], one["is_coming"], one["change_id"]) for one in found["items"]] == [
+        ("Quantity 6", True, str(changed.id)), ("Started with 4", False, None)
+    ]  # fmt: skip
 
 
 def test_subscriptions_tell_fees_totals_and_the_next_charge(machine: Machine, northwind: Account) -> None:

@@ -4,6 +4,8 @@ from litestar import Litestar, Router
 
 from tollbook.web.api import (
     breakdown,
+    credit_notes,
+    drafts,
     events,
     gateways,
     health,
@@ -44,8 +46,13 @@ v1 = Router(
         ledger.list_transfers,
         invoices.list_invoices,
         invoices.get_invoice,
+        credit_notes.list_credit_notes,
+        credit_notes.get_credit_note,
+        drafts.list_drafts,
+        drafts.get_draft,
         subscriptions.get_subscriptions,
         subscriptions.preview_invoice,
+        subscriptions.list_changes,
         rates.get_rate,
         rates.rate,
     ],

@@ -75,6 +75,25 @@ INVOICE = {
     "issued_on": "2026-11-01",
     "due_on": "2026-11-15",
 }
+CREDIT_NOTE = {
+    "number": "CN-000007",
+    "invoice": "INV-000042",
+    "currency": "USD",
+    "subtotal": "12.50",
+    "tax": "0.00",
+    "amount": "12.50",
+    "issued_on": "2026-11-03",
+    "reason": "One seat was never used",
+}
+DRAFT = {
+    "id": "01a208ab-6f20-7d4e-8a52-2c0b7a1c9d33",
+    "kind": "recurring",
+    "state": "open",
+    "currency": "USD",
+    "amount": "50.00",
+    "drafted_at": "2026-12-01T00:15:00.123456Z",
+    "drafted_by": "Tollbook",
+}
 FEE = {
     "id": "01a208ab-5d10-7c3e-9f42-6f0b7a1c9d11",
     "name": "Agent seat",
@@ -304,6 +323,70 @@ EXAMPLES = {
         },
         path={"slug": "northwind", "number": "INV-000042"},
         also=("application/pdf",),
+    ),
+    "list_credit_notes": Example({"items": [CREDIT_NOTE], "next": None}),
+    "get_credit_note": Example(
+        {
+            **CREDIT_NOTE,
+            "po_number": "",
+            "tax_note": "",
+            "lines": [
+                {
+                    "invoice_line": 1,
+                    "description": "Agent seat",
+                    "detail": "12.50 of 50.00 of line 1",
+                    "quantity": "1",
+                    "unit_price": "12.5",
+                    "amount": "12.50",
+                    "tax_label": "",
+                    "tax_rate": "0",
+                    "tax": "0.00",
+                }
+            ],
+        },
+        path={"slug": "northwind", "note_number": "CN-000007"},
+        also=("application/pdf",),
+    ),
+    "list_drafts": Example({"items": [DRAFT], "next": None}),
+    "get_draft": Example(
+        {
+            **DRAFT,
+            "subtotal": "50.00",
+            "tax": "0.00",
+            "period_start_on": "2026-12-01",
+            "period_end_on": "2026-12-31",
+            "due_on": None,
+            "po_number": "",
+            "notes": "",
+            "lines": [
+                {
+                    "description": "Agent seat",
+                    "detail": "",
+                    "quantity": "4",
+                    "unit_price": "12.5",
+                    "amount": "50.00",
+                    "tax": "0.00",
+                }
+            ],
+        },
+        path={"slug": "northwind", "draft_id": "01a208ab-6f20-7d4e-8a52-2c0b7a1c9d33"},
+    ),
+    "list_changes": Example(
+        {
+            "items": [
+                {
+                    "subscription_id": "01a208ab-5d10-7c3e-9f42-6f0b7a1c9d11",
+                    "change_id": "01a208ab-7a30-7e5f-9b62-3d1c8b2d0e44",
+                    "name": "Agent seat",
+                    "says": "Quantity 6",
+                    "recorded_on": "2026-11-03",
+                    "from_on": "2026-12-01",
+                    "is_coming": True,
+                    "is_taken_back": False,
+                }
+            ],
+            "next": None,
+        }
     ),
     "get_subscriptions": Example(
         {

@@ -15,10 +15,12 @@ from tollbook.money.amount import ZERO, to_minor
 from tollbook.subscriptions.charge import Charge
 from tollbook.subscriptions.due import total
 from tollbook.subscriptions.fees import Fee, fees
+from tollbook.subscriptions.history import Entry, entries
 from tollbook.subscriptions.preview import next_due
 from tollbook.subscriptions.tables import FeeKind
 from tollbook.web.api.auth import Caller
 from tollbook.web.api.numbers import plain
+from tollbook.web.api.pages import Page
 
 INTERVALS = {1: "monthly", 3: "quarterly", 12: "yearly"}
 
@@ -85,6 +87,21 @@ class SubscriptionsAnswer(msgspec.Struct):
     next_charge_amount: Decimal
 
 
+class ChangeAnswer(msgspec.Struct):
+    """A subscription's start (no `change_id`) or a change of it: what it `says`, counting from `from_on`. `is_coming` while
+    it lies ahead; `is_taken_back` when a later one undid it before it counted.
+    """
+
+    subscription_id: UUID
+    change_id: UUID | None
+    name: str
+    says: str
+    recorded_on: date
+    from_on: date
+    is_coming: bool
+    is_taken_back: bool
+
+
 @get("/accounts/{slug:str}/subscriptions", sync_to_thread=True, opt={"scope": "read"})
 def get_subscriptions(request: Request[Any, Caller, Any], slug: FromPath[str]) -> SubscriptionsAnswer:
     """The account's subscriptions as of its local day."""
@@ -123,6 +140,20 @@ def preview_invoice(request: Request[Any, Caller, Any], slug: FromPath[str]) -> 
         lines=[_line(charge) for charge in found.charges],
         total=to_minor(total(found.charges), account.currency),
     )
+
+
+@get("/accounts/{slug:str}/subscriptions/changes", sync_to_thread=True, opt={"scope": "read"})
+def list_changes(request: Request[Any, Caller, Any], slug: FromPath[str]) -> Page[ChangeAnswer]:
+    """What was recorded about the account's subscriptions: starts and changes, newest first; always in one page."""
+    account = request.auth.account(slug)
+    return Page([_change(entry) for entry in entries(account, today_in(account))], None)
+
+
+def _change(entry: Entry) -> ChangeAnswer:
+    return ChangeAnswer(
+        entry.subscription_id, entry.change_id, entry.name, entry.says, entry.recorded_on, entry.from_on, entry.coming,
+        entry.taken_back,
+    )  # fmt: skip
 
 
 def _line(charge: Charge) -> LineAnswer:
