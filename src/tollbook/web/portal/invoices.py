@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
-from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -91,9 +91,13 @@ def invoices_zip(request: PortalRequest) -> HttpResponseBase:
 
 
 def _back(request: PortalRequest) -> str:
-    """The list as it was when nothing was picked."""
-    kept = [(name, value) for name in BACK for value in request.GET.getlist(name)]
-    return _address(reverse("portal:invoices"), kept)
+    """The list as it was when nothing was picked: the form brings its query along."""
+    return _address(reverse("portal:invoices"), _kept(QueryDict(request.GET.get("back", ""))))
+
+
+def _kept(query: QueryDict) -> list[tuple[str, str]]:
+    """What of a query makes the list what it is."""
+    return [(name, value) for name in BACK for value in query.getlist(name) if value]
 
 
 def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def _shown(request: PortalRequest, wanted: Asked, found: history.Page) -> dict[s
         "xlsx_url": _address_of(request, "xlsx"),
         "zip_url": _address_of(request, "zip"),
         "picks": " ".join(row.number for row in found.rows),
-        "back": [(name, value) for name in BACK for value in request.GET.getlist(name) if value],
+        "back": urlencode(_kept(request.GET)),
     }
 
 
