@@ -10,7 +10,7 @@ from django.db import IntegrityError, models, transaction
 
 from tollbook.accounts.tables import Account, User
 from tollbook.invoicing.issue import Draft, DraftLine
-from tollbook.invoicing.tables import SellerProfile, TaxRule
+from tollbook.invoicing.tables import BillingRun, SellerProfile, TaxRule
 from tollbook.subscriptions.tables import Component
 
 BY_NAME = {"type_code": "sms", "currency": "USD", "locale": "en-us", "tax": Decimal(0), "prefix": "1", "is_backup": False}
@@ -49,6 +49,7 @@ def fill(account: Account, one: UUID, without: str = "") -> None:
     TaxRule.objects.create(
         id=one, tax_code=account.slug, valid_from=date(2026, 1, 1), tax_rate=19, label="VAT", created_at=datetime.now(UTC)
     )
+    BillingRun.objects.create(id=one, started_by="tests", started_at=datetime.now(UTC), finished_at=datetime.now(UTC))
     User.objects.create(id=one, account=account, email=f"{one}@x.example", level="agent", created_at=datetime.now(UTC))
     left = [model for model in tenant_models() if model._meta.db_table != without]
     while left:
