@@ -38,9 +38,10 @@ SELECT id FROM account WHERE id BETWEEN %(first_id)s AND %(last_id)s AND is_acti
 -- name: billed
 -- Which of these causes have their line already, or count as billed since before lines had causes, or are borne by a credit note; read with the accounts locked, so nothing is added meanwhile.
 SELECT account_id, cause
-FROM invoice_line
-JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
-WHERE cause <> ''
+FROM unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause)
+CROSS JOIN LATERAL (SELECT FROM invoice_line AS line
+                    WHERE line.account_id = wanted.account_id AND line.cause = wanted.cause AND line.cause <> ''
+                    LIMIT 1) AS known
 UNION ALL
 SELECT account_id, cause
 FROM billed_before
@@ -67,11 +68,12 @@ CROSS JOIN LATERAL (
 ) AS line
 
 -- name: named
--- Which of these causes have their invoice; mostly none, and each is a look at an index.
+-- Which of these causes have their invoice; mostly none, and each is a look at an index, however many there are and whatever was known of the table when this was planned.
 SELECT account_id, cause
-FROM invoice
-JOIN unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause) USING (account_id, cause)
-WHERE kind = 'recurring'
+FROM unnest(%(account_ids)b::uuid[], %(causes)b::text[]) AS wanted (account_id, cause)
+CROSS JOIN LATERAL (SELECT FROM invoice
+                    WHERE invoice.account_id = wanted.account_id AND invoice.kind = 'recurring' AND invoice.cause = wanted.cause
+                    LIMIT 1) AS known
 
 -- name: count_named
 -- How many invoices of an account bear a cause, itself or with a number behind it.
