@@ -77,11 +77,16 @@ class Database:
                 raise AssertionError(f"An earlier test left a transaction open: {self._open_transactions()}") from None
 
     def _open_transactions(self) -> list[tuple[object, ...]]:
-        with self.connect("login") as connection:
-            return connection.execute(
-                "SELECT pid, application_name, state, xact_start, query FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
-            ).fetchall()
+        """Each role sees what its own do; an owner who is a superuser sees all."""
+        found: dict[int, tuple[object, ...]] = {}
+        for role in ("owner", "login"):
+            with self.connect(role) as connection:
+                for row in connection.execute(
+                    "SELECT pid, application_name, state, xact_start, query FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+                ):
+                    found[row[0]] = row
+        return list(found.values())
 
 
 @contextlib.contextmanager

@@ -164,6 +164,13 @@ def test_the_portal_reads_all_of_it_and_of_nobody_else(model: Model) -> None:
             assert cursor.fetchone() == (2_300,)
 
 
+@pytest.mark.parametrize("number", ["1234567", "12345678901234567890", "INV-12345678", "INV-1234567"])
+def test_more_digits_than_any_number_has_find_nothing(model: Model, number: str) -> None:
+    account, _ = model
+    with patch.object(history, "FEW", 0):
+        assert history.page(account.id, Filter(number=number), Sort(), today=TODAY).total_count == 0
+
+
 @pytest.mark.parametrize("text", ["number", "-amount", "balance", "-status", "date"])
 def test_an_order_reads_as_it_is_written(text: str) -> None:
     assert str(Sort.parse(text)) == text

@@ -409,6 +409,22 @@ def test_a_charge_that_cant_be_booked_is_put_before_a_person(till: Till) -> None
     assert now(till, asked).state == "succeeded"
 
 
+def test_what_was_given_back_before_it_could_be_booked_is_never_booked(till: Till) -> None:
+    """The charge of a payment that had ended is told of late, and can't be booked; staff give the money back there."""
+    invoice = till.invoice()
+    asked = till.ask(invoice, till.card())
+    intent.begin(till.id, asked.id)
+    settle(till.id, asked.id, 1, Declined("stolen_card", "The card was stolen.", hard=True))
+    with pytest.raises(ValueError, match="without a reference"):
+        settle(till.id, asked.id, 1, Succeeded("", Decimal(100), "USD"))
+    assert [one.state for one in person.waiting()] == ["declined"]
+    person.resolve(till.account, asked.id, "given_back", "ch_1", "Given back there", SUPPORT)
+    settle(till.id, asked.id, 1, Succeeded("ch_1", Decimal(100), "USD"))
+    assert (now(till, asked).state, till.owed(invoice)) == ("declined", 100)
+    [waits] = person.waiting()
+    assert "somebody said that it was given back" in waits.question
+
+
 def test_the_question_whether_it_was_charged_ends_when_that_is_known(till: Till) -> None:
     with gateway_is("Silent"):
         asked = lost(till)

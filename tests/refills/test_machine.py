@@ -364,6 +364,7 @@ def test_a_charge_that_cant_be_booked_is_put_before_a_person_and_not_asked_about
     reference = shop.charges()[0].reference
     question = f"{reference} was charged, and can't be booked: This has been invoiced already. It is tried again."
     assert [one.question for one in person.waiting()] == [question]
+    assert send.attempt_of(refill).reference == reference, "the gateway has told of it: it is never taken for lost"
     shop.later(seconds=30)
     assert shop.run() == 0, "not every few seconds"
     shop.later(minutes=6)
@@ -374,6 +375,34 @@ def test_a_charge_that_cant_be_booked_is_put_before_a_person_and_not_asked_about
     shop.later(minutes=6)
     shop.run()
     assert (shop.states(), shop.balance(), person.waiting()) == ({"succeeded": 1}, Decimal(550), [])
+
+
+def test_what_was_given_back_before_it_could_be_booked_is_never_credited(shop: Shop) -> None:
+    """The charge of a refill that had ended is told of late, and can't be booked; staff give the money back there."""
+    shop.ready("50.00")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    settle(shop.id, refill_id, SOFT, 1)
+    with pytest.raises(ValueError, match="without a reference"):
+        settle(shop.id, refill_id, Succeeded("", Decimal(500), "USD"), 1)
+    assert [one.state for one in person.waiting()] == ["declined"]
+    person.resolve(shop.account, refill_id, "given_back", "ch_1", "Given back there", SUPPORT)
+    settle(shop.id, refill_id, Succeeded("ch_1", Decimal(500), "USD"), 1)
+    assert (shop.states(), shop.balance()) == ({"declined": 1}, Decimal(50))
+    [asked] = person.waiting()
+    assert asked.question.startswith("ch_1 was charged; somebody said that it was given back")
+
+
+def test_no_backup_is_charged_while_a_captured_charge_waits_to_be_booked(shop: Shop) -> None:
+    with_backup(shop, "sim_4242", "sim_4444")
+    refill_id = decide.decide(shop.id, "outbound")
+    send.begin(shop.id, refill_id)
+    assert settle(shop.id, refill_id, SOFT, 1) == "decided"
+    with pytest.raises(ValueError, match="without a reference"):
+        settle(shop.id, refill_id, Succeeded("", Decimal(500), "USD"), 1)
+    assert send.begin(shop.id, refill_id) is None
+    settle(shop.id, refill_id, Succeeded("ch_1", Decimal(500), "USD"), 1)
+    assert (shop.states(), shop.balance()) == ({"succeeded": 1}, Decimal(510))
 
 
 def test_a_charge_that_is_in_the_books_already_is_never_credited(shop: Shop) -> None:

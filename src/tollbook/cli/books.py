@@ -12,7 +12,7 @@ from tollbook.accounts.account import by_slug
 from tollbook.accounts.tables import Account
 from tollbook.audit.books import audit as prove
 from tollbook.errors import Refused
-from tollbook.invoicing.drafts import draft_due
+from tollbook.invoicing.drafts import draft_all
 from tollbook.invoicing.run import bill as run_bill
 from tollbook.usage.archive import Done, vacuum
 from tollbook.usage.archive import archive as run_archive
@@ -41,9 +41,13 @@ def _draft(until: date | None) -> None:
     if until is not None:
         says = "Billing waits for review, and drafts are of what is due today: add --issue, or leave --until out."
         raise click.ClickException(says)
-    made = draft_due()
-    click.echo(f"Nothing is issued, because billing waits for review (TOLLBOOK_BILLING_REVIEW): {made} drafts are new.")
+    done = draft_all()
+    click.echo(f"Nothing is issued, because billing waits for review (TOLLBOOK_BILLING_REVIEW): {done.made} drafts are new.")
     click.echo("They wait on the desk, under Invoices, Drafts. --issue issues what is due without review.")
+    for slug in done.failed:
+        click.echo(f"{slug}: could not be drafted; the log says why.")
+    if done.failed:
+        sys.exit(1)
 
 
 def _progress(done: int, count: int) -> None:

@@ -25,7 +25,7 @@ from tollbook.invoicing import credit_note, given_back, run
 from tollbook.invoicing.credit_note import Left
 from tollbook.invoicing.given_back import Borne, Stretch, stretch_of
 from tollbook.invoicing.settle import lock_settlements
-from tollbook.invoicing.tables import CreditNote, GivenBack, Invoice, InvoiceLine
+from tollbook.invoicing.tables import CreditNote, Invoice, InvoiceLine
 from tollbook.invoicing.tax import tax_on
 from tollbook.money.amount import ZERO
 from tollbook.postgres.ids import new_id
@@ -114,7 +114,7 @@ def _known(account: Account, wanted: Wanted) -> list[CreditNote]:
     made: list[CreditNote] = []
     for number in count():
         note = CreditNote.objects.filter(account_id=account.id, id=uuid5(wanted.id, str(number))).first()
-        if note is None or not GivenBack.objects.filter(account_id=account.id, credit_note_id=note.id).exists():
+        if note is None:
             break
         made.append(note)
     return made

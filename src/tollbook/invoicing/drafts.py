@@ -7,7 +7,7 @@ what was `seen`. What a person discards is drafted again only when it has change
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
@@ -105,22 +105,36 @@ def discard(account: Account, id: UUID, actor: Actor, saw: str) -> None:
     in_transaction(lambda: _discard(account, id, actor, saw))
 
 
+@dataclass(slots=True)
+class Drafted:
+    """How many drafts are new, and the accounts (by slug) that none could be made for."""
+
+    made: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
 def draft_due(stop: Event | None = None) -> int:
-    """For review: draft all that is due in every active account, and drop drafts of what is due no more; answers how many.
+    """As `draft_all`; answers how many drafts are new."""
+    return draft_all(stop).made
+
+
+def draft_all(stop: Event | None = None) -> Drafted:
+    """For review: draft all that is due in every active account, and drop drafts of what is due no more.
 
     A transaction for each account; locks its row. Safe to repeat, and side by side. What can't be done for one account is
-    left to it alone.
+    left to it alone, and logged.
     """
-    done = 0
+    done = Drafted()
     for account in Account.objects.filter(is_active=True).order_by("id"):
         if stop and stop.is_set():
             break
         try:
-            done += in_transaction(partial(_draft_due, account))
+            done.made += in_transaction(partial(_draft_due, account))
         except OperationalError:
             raise
         except (Refused, DatabaseError):
             log.exception("drafting failed", extra={"account": account.slug})
+            done.failed.append(account.slug)
     return done
 
 

@@ -37,6 +37,8 @@ def once(account_id: UUID, kind: str, name: str, make: Callable[[], bytes]) -> b
 
 
 def _is_whole(account: Account, first_on: date, last_on: date) -> bool:
+    if not timedelta(0) <= last_on - first_on <= timedelta(days=366):
+        return False
     if last_on < account.created_at.astimezone(ZoneInfo(account.timezone)).date():
         return False
     following = last_on + timedelta(days=1)

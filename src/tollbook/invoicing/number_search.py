@@ -39,6 +39,9 @@ class _Stretches:
     again: int
 
 
+_NOWHERE = _Stretches(0, 0, 0, -1)
+
+
 def plan(account_id: UUID, part: str) -> Search:
     """How to look for `part`, in capitals, in an account's numbers. Rows still have to be asked whether they have it."""
     prefixes, top = _known(account_id)
@@ -48,8 +51,10 @@ def plan(account_id: UUID, part: str) -> Search:
     match = re.fullmatch(r"(.*-)?([0-9]{1,18})", part)
     head, digits = match.groups(default="") if match else ("", "")
     if not digits or not any(prefix.endswith(head) for prefix in prefixes):
-        return Search(_source([_Stretches(0, 0, 0, -1)], part))
+        return Search(_source([_NOWHERE], part))
     stretches = list(_anchored(digits, top) if head else _anywhere(digits, top))
+    if not stretches:  # more digits than any number has
+        return Search(_source([_NOWHERE], part))
     if sum(one.again + 1 for one in stretches) > MOST_RANGES:
         return Search()
     return Search(_source(stretches, part))

@@ -6,7 +6,8 @@ FROM billing_run AS run
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(accounts), 0)::int AS accounts, coalesce(sum(accounts) FILTER (WHERE done_at IS NOT NULL), 0)::int AS done,
            coalesce(sum(invoices), 0)::int AS invoices, max(done_at) AS moved_at,
-           coalesce(sum(jsonb_array_length(coalesce(told -> 'incomplete', '[]'::jsonb))), 0)::int AS left_over,
+           coalesce(sum((SELECT count(DISTINCT slug) FROM unnest(ARRAY['failed', 'too_old', 'waiting']) AS why
+                         CROSS JOIN jsonb_object_keys(coalesce(told -> why, '{}'::jsonb)) AS slug)), 0)::int AS left_over,
            coalesce(bool_or(told ? 'failed'), false) AS has_failed
     FROM billing_part WHERE run_id = run.id
 ) AS part

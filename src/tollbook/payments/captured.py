@@ -62,14 +62,17 @@ def settle(account_id: UUID, intent_id: UUID, attempt: int, answer: ChargeAnswer
     except Exception as error:
         if isinstance(answer, Succeeded):
             question = questions.unbooked(answer.reference, error)
-            in_transaction(lambda: _not_booked(account_id, intent_id, question))
+            in_transaction(lambda: _not_booked(account_id, intent_id, answer.reference, question))
         raise
 
 
-def _not_booked(account_id: UUID, intent_id: UUID, question: str) -> None:
+def _not_booked(account_id: UUID, intent_id: UUID, reference: str, question: str) -> None:
+    """Put it before a person, and remember that the gateway has told of the charge: it is never taken for lost."""
     lock_settlements(account_id)
     intent = PaymentIntent.objects.filter(account_id=account_id, id=intent_id).first()
     if intent is not None:
+        if intent.state in OPEN_INTENTS and not intent.charge_reference:
+            _write(intent, charge_reference=reference[:120])
         _ask_person(intent, question)
         postpone(intent, USUAL_PAUSE)
 
@@ -260,7 +263,7 @@ def _alarm(intent: PaymentIntent, answer: Succeeded) -> None:
     log.error("payment %s: charge %s took %s instead of %s", intent.id, answer.reference, said, meant)
     if intent.state in OPEN_INTENTS:
         outcome = f"The gateway says it charged {said} instead of {meant}. Nothing was booked; Support has to look."
-        if intent.outcome != outcome:
+        if (intent.outcome, intent.code) != (outcome, WRONG_SUM):
             told = {"charge_reference": answer.reference, "code": WRONG_SUM}
             _write(intent, state=IntentState.UNKNOWN, outcome=outcome, **told)
         postpone(intent, USUAL_PAUSE)

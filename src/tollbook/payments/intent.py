@@ -20,7 +20,7 @@ from tollbook.invoicing.settle import lock_settlements
 from tollbook.invoicing.tables import Invoice, InvoiceKind, OpenBalance, Settlement
 from tollbook.money.amount import to_minor
 from tollbook.money.written import money
-from tollbook.payments import attempts, dunning, gateway
+from tollbook.payments import attempts, dunning, gateway, questions
 from tollbook.payments import method as methods
 from tollbook.payments.asking import LEASE
 from tollbook.payments.gateway import ChargeRequest
@@ -285,7 +285,7 @@ def _begin(account_id: UUID, intent_id: UUID, again: bool) -> Charge | None:
     lock_settlements(account_id)
     intent = find(account_id, intent_id)
     states = (IntentState.CHARGING, IntentState.UNKNOWN) if again else (IntentState.DECIDED,)
-    if intent.state not in states or was_told(intent):
+    if intent.state not in states or was_told(intent) or questions.waits_unbooked(intent):
         return None
     card = card_of(intent)
     problem = _problem(intent, card, again)

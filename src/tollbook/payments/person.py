@@ -37,8 +37,13 @@ def waiting() -> list[PaymentIntent]:
 
 
 def verdicts(asked: PaymentIntent) -> dict[str, str]:
-    """What can be said of it: what became of the money while it is open; that it was seen to, when it has ended."""
-    return OPEN_VERDICTS if asked.state in OPEN_INTENTS else ENDED_VERDICTS
+    """What can be said of it: what became of the money while it is open; that it was seen to, when it has ended, or that
+    the money of a charge that is not booked yet was given back."""
+    if asked.state in OPEN_INTENTS:
+        return OPEN_VERDICTS
+    if asked.state != IntentState.SUCCEEDED and questions.waits_unbooked(asked):
+        return ENDED_VERDICTS | {"given_back": OPEN_VERDICTS["given_back"]}
+    return ENDED_VERDICTS
 
 
 def check(asked: PaymentIntent, verdict: str, reference: str, reason: str) -> None:
@@ -80,7 +85,7 @@ def resolve(
         meant = Meant(asked.gateway, account.id, intent.PURPOSE, id, asked.amount, asked.currency)
         charged, attempt = seen.charged(meant, reference)
         settle(account.id, id, attempt or asked.attempt, charged)
-    elif verdict in ("not_charged", "given_back"):
+    elif asked.state in OPEN_INTENTS and verdict in ("not_charged", "given_back"):
         _refuse_against_the_gateway(asked, verdict)
     return in_transaction(lambda: _close(asked, verdict, reference, reason.strip(), actor))
 
@@ -107,6 +112,8 @@ def _close(asked: PaymentIntent, verdict: str, reference: str, reason: str, acto
         said = "not charged" if verdict == "not_charged" else "given back"
         ended = {"state": IntentState.WITHDRAWN, "outcome": f"{actor.name} looked: {said}."[:200], "code": verdict}
         mine.filter(state__in=OPEN_INTENTS).update(**ended, finished_at=datetime.now(UTC), next_ask_at=None)
+        if verdict == "given_back":  # of one that had ended before, too: what is told of that charge later is never booked
+            mine.exclude(state=IntentState.SUCCEEDED).update(code=verdict)
     if verdict != "charged":  # settling it has ended what that answers
         mine.update(needs_person_at=None)
     state = IntentState(mine.get().state)

@@ -5,8 +5,21 @@ A second question never takes the place of one that nobody has answered, and a c
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 
 from tollbook.errors import Conflict, Refused
+
+
+class Asked(Protocol):
+    """A payment or a refill."""
+
+    @property
+    def needs_person_at(self) -> datetime | None: ...
+
+    @property
+    def question(self) -> str: ...
+
 
 UNSAID = "The gateway does not say whether this was charged. Look at its dashboard."
 UNBOOKED = "was charged, and can't be booked"
@@ -33,6 +46,11 @@ def unbooked(reference: str, error: Exception) -> str:
     """Why a charge that was captured does not stand in the books yet."""
     told = error.message.rstrip(".") if isinstance(error, Refused) else type(error).__name__
     return f"{reference} {UNBOOKED}: {told[:150]}. It is tried again."
+
+
+def waits_unbooked(asked: Asked) -> bool:
+    """Whether a charge was captured that does not stand in the books yet: no other card may be charged for it."""
+    return asked.needs_person_at is not None and UNBOOKED in asked.question
 
 
 def is_about(asked: str, reference: str) -> bool:

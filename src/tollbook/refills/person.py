@@ -169,7 +169,8 @@ def _end(refill: Refill, verdict: str, reference: str, actor: Actor) -> RefillSt
         mine.update(needs_person_at=None)
         outcome = f"{actor.name} looked: {'not charged' if verdict == 'not_charged' else 'given back'}."
         values = {"state": RefillState.WITHDRAWN, "outcome": outcome[:200], "finished_at": datetime.now(UTC)}
-        if mine.filter(state__in=OPEN_STATES).update(**values, next_ask_at=None):
+        ended = mine.filter(state__in=OPEN_STATES).update(**values, next_ask_at=None)
+        if ended or (verdict == "given_back" and refill.state != RefillState.SUCCEEDED):
             _close_attempt(refill, verdict, reference)
     return RefillState(mine.get().state)
 

@@ -122,8 +122,8 @@ def chosen_card(refill: Refill) -> PaymentMethod | None:
 
 def _begin(account_id: UUID, refill_id: UUID) -> Charge | None:
     account, refill, wallet = _locked(account_id, refill_id)
-    if refill.state != RefillState.DECIDED:
-        return None
+    if refill.state != RefillState.DECIDED or questions.waits_unbooked(refill):
+        return None  # a charge of an earlier attempt that waits to be booked is this decision's money
     card = chosen_card(refill)
     facts, problem = _checked(account, refill, wallet, card)
     if card is None:

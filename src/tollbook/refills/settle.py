@@ -38,6 +38,7 @@ from tollbook.wallets.tables import Wallet
 from tollbook.wallets.wallet import Locked, code_of, lock
 
 log = logging.getLogger(__name__)
+REFUSES = "The gateway refuses the request itself"
 
 
 def settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, attempt: int | None = None) -> RefillState:
@@ -55,13 +56,17 @@ def settle(account_id: UUID, refill_id: UUID, answer: ChargeAnswer, attempt: int
     except Exception as error:
         if isinstance(answer, Succeeded):
             question = questions.unbooked(answer.reference, error)
-            in_transaction(lambda: _not_booked(account_id, refill_id, question))
+            in_transaction(lambda: _not_booked(account_id, refill_id, attempt, answer.reference, question))
         raise
 
 
-def _not_booked(account_id: UUID, refill_id: UUID, question: str) -> None:
+def _not_booked(account_id: UUID, refill_id: UUID, number: int | None, reference: str, question: str) -> None:
+    """Put it before a person, and remember that the gateway has told of the charge: it is never taken for lost."""
     refill = Refill.objects.select_for_update(no_key=True).filter(account_id=account_id, id=refill_id).first()
     if refill is not None:
+        mine = RefillAttempt.objects.filter(account_id=account_id, refill_id=refill_id, answered_at__isnull=True)
+        told = {"answered_at": datetime.now(UTC), "reference": reference[:120]}
+        mine.filter(attempt=number or refill.attempt).update(**told)
         _ask_person(refill, question)
         if refill.state in OPEN_STATES:
             postpone(refill, USUAL_PAUSE)
@@ -168,7 +173,7 @@ def _refused(refill: Refill, answer: Declined) -> None:
     outcome = "It could not be sent to the payment provider. Nothing was charged; Support has been told."
     state = RefillState.WITHDRAWN if refill.attempt == 1 else RefillState.DECLINED
     _write(refill, **_ended(refill, state, outcome))
-    question = f"The gateway refuses the request itself, so see to the settings: {answer.message}"
+    question = f"{REFUSES}, so see to the settings: {answer.message}"
     waiting = Refill.objects.filter(account_id=refill.account_id, needs_person_at__isnull=False)
     if not waiting.filter(question__startswith=question[:100]).exists():
         _ask_person(refill, question)
@@ -251,9 +256,10 @@ def _credit(refill: Refill, attempt: RefillAttempt, wallet: Locked, answer: Succ
     lock_settlements(account.id)
     invoice = issue(account, _draft(account, refill, wallet, name, card))
     apply(account.id, invoice.id, payment.id, refill.amount)
+    answered = (f"{answer.reference}: ", f"{answer.reference} {questions.UNBOOKED}", REFUSES)
     _write(
         refill,
-        **_ended(refill, RefillState.SUCCEEDED, "", f"{answer.reference}: ", f"{answer.reference} {questions.UNBOOKED}"),
+        **_ended(refill, RefillState.SUCCEEDED, "", *answered),
         method_id=card.id,
         charge_reference=answer.reference,
         invoice_id=invoice.id,

@@ -79,6 +79,11 @@ def left_over(northwind: Account) -> BillingRun:
     return a_run({"invoices": 1, "told": told}, {"invoices": 0, "told": {}})
 
 
+def test_a_run_counts_as_left_what_its_page_lists(desk: Desk, northwind: Account) -> None:
+    run = a_run({"invoices": 1, "told": {"incomplete": [str(northwind.id)]}})
+    assert "Something is left" not in desk.read(address(run))
+
+
 def test_what_a_run_was_not_done_with_is_named_with_the_reason(desk: Desk, left_over: BillingRun) -> None:
     page = desk.read(address(left_over))
     assert "Something is left" in page and "The rules of tax name no rate." in page

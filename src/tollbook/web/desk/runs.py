@@ -93,7 +93,8 @@ def _says(one: Left, account: Account | None) -> str:
         case Why.TOO_OLD:
             return (
                 f"{one.count} {'period has' if one.count == 1 else 'periods have'} no invoice and began more than "
-                f"{CATCH_UP} months ago; “tollbook bill --until” with its day issues it."
+                f"{CATCH_UP} months ago; “tollbook bill --until” with its day issues it (and --issue, "
+                "where billing waits for review)."
             )
         case Why.WAITING:
             amount = formats.money(one.amount, account.currency) if account else f"{one.amount}"
