@@ -3,12 +3,15 @@
 import gzip
 import itertools
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.db.models import Sum
 
 from tests.databases import Database
@@ -104,6 +107,34 @@ def test_an_interrupted_import_run_again_loses_nothing_and_doubles_nothing(accou
     last = import_file(account, SAMPLE, "asterisk")
     assert (last.events, last.duplicates) == (30 - done, done)
     assert debited(account) == (30, sum(cost_by_hand(seconds) for _, seconds in recomputed()))
+
+
+@contextmanager
+def ctrl_c_at_the_first_statement() -> Iterator[None]:
+    """Python's own Ctrl-C, once, while the first chunk is being recorded."""
+    waiting = [signal.SIGINT]
+
+    def pressed(execute, *arguments):
+        if waiting:
+            signal.raise_signal(waiting.pop())
+        return execute(*arguments)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with connection.execute_wrapper(pressed):
+            yield
+    finally:
+        assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+def test_ctrl_c_waits_for_the_chunk_under_way_so_that_all_that_is_debited_is_counted(account, monkeypatch):
+    monkeypatch.setattr(import_cdr, "CHUNK_ROWS", 20)
+    with pytest.raises(Stopped) as stopped, ctrl_c_at_the_first_statement():
+        import_file(account, SAMPLE, "asterisk")
+    assert isinstance(stopped.value.__cause__, KeyboardInterrupt)
+    count, cost = debited(account)
+    assert count > 0
+    assert (stopped.value.summary.rows, stopped.value.summary.events, stopped.value.summary.cost) == (20, count, cost)
 
 
 def test_rejected_rows_can_be_mended_and_imported_again(account, tmp_path):

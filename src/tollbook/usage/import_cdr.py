@@ -6,7 +6,9 @@ known and debits the rest.
 """
 
 import gzip
+import signal
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,13 +81,41 @@ def import_file(
         run = _Run(account_id, Rejects(rejects_path or default_rejects(path)), dry_run)
         try:
             for chunk in _chunks(FORMATS[format](source.stream, reading or Reading())):
-                run.take(chunk)
+                with _ctrl_c_waits():
+                    run.take(chunk)
                 progress(Progress(run.summary.rows, source.position(), source.size))
         except (KeyboardInterrupt, DatabaseError, Refused, OSError, EOFError, zlib.error) as why:
             raise Stopped(run.summary) from why
         finally:
             run.summary.rejects_path = run.rejects.finish()
     return run.summary
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Ctrl-C takes effect after the block, so that what is committed is counted; a second one takes effect at once.
+
+    Only where Ctrl-C would raise KeyboardInterrupt here: not in another thread, and not where it is ignored.
+    """
+    theirs = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or theirs is not signal.default_int_handler:
+        yield
+        return
+    asked = False
+
+    def remember(*_: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, theirs)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def default_rejects(path: Path) -> Path:
